@@ -1,0 +1,34 @@
+"""Image-forensics layers for Keras 3.
+
+Importing the package registers its components, so that `keras.models.load_model`
+finds them without `custom_objects`.
+"""
+
+from keras_forensics import constraints, filters, layers, schedules
+from keras_forensics.constraints import BayarConstraint
+from keras_forensics.layers import (
+    BayarConv2D,
+    ChannelAttention,
+    ForensicStreamV3,
+    GatedFusion,
+    SRMFilterBank,
+    SRMLayerV3,
+)
+from keras_forensics.schedules import WarmupCosineDecay
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BayarConstraint",
+    "BayarConv2D",
+    "ChannelAttention",
+    "ForensicStreamV3",
+    "GatedFusion",
+    "SRMFilterBank",
+    "SRMLayerV3",
+    "WarmupCosineDecay",
+    "constraints",
+    "filters",
+    "layers",
+    "schedules",
+]

@@ -1,0 +1,137 @@
+"""The Bayar constraint: prediction-error filters."""
+
+import keras
+from keras import ops
+
+NORMALIZATIONS = ("project", "divide")
+
+# `"divide"` lets the off-centre sum come no closer to 0 than this part of the sum of
+# magnitudes, so that no tap exceeds about 1 / SMALLEST_SUM.
+SMALLEST_SUM = 0.01
+
+
+def constrain(kernel, normalization="project"):
+    r"""Returns the member of the Bayar set that belongs to `kernel`.
+
+    In every 2-D slice over the first two axes, the centre becomes -1 and the other
+    taps $w_i$ sum to 1, so that the filter gives 0 on a flat image:
+
+    - `"project"`: $w_i + (1 - \sum_j w_j) / n$ with $n$ off-centre taps: the nearest
+      point of the set (Euclidean). Nothing is divided by the data, so nothing can
+      blow up.
+    - `"divide"`: $w_i / \sum_j w_j$, as published. Where $|\sum_j w_j|$ is less than
+      1 % of $\sum_j |w_j|$, a constant is added to the taps first that brings it to
+      1 %, with its sign.
+
+    Args:
+        kernel: Float tensor of shape `(height, width, inputs, outputs)`, odd height
+            and width.
+        normalization: `"project"` or `"divide"`.
+
+    Returns:
+        Tensor of the same shape and dtype.
+    """
+    check_normalization(normalization)
+    height, width = check_kernel_size(kernel.shape[:2])
+    taps = height * width - 1
+    is_centre = [
+        [[[(row, column) == (height // 2, width // 2)]] for column in range(width)]
+        for row in range(height)
+    ]
+    is_centre = ops.convert_to_tensor(is_centre, "bool")
+    kernel = ops.where(is_centre, ops.zeros_like(kernel), kernel)
+    if normalization == "project":
+        # Summing w/n, not w, leaves room for large taps.
+        mean = ops.sum(kernel / taps, axis=(0, 1), keepdims=True)
+        kernel = kernel - mean + 1 / taps
+    else:
+        # Dividing by the largest tap first changes nothing but the room for rounding.
+        largest = ops.max(ops.abs(kernel), axis=(0, 1), keepdims=True)
+        largest = ops.stop_gradient(ops.where(largest > 0, largest, 1))
+        kernel = kernel / largest
+        total = ops.sum(kernel, axis=(0, 1), keepdims=True)
+        smallest = SMALLEST_SUM * ops.sum(ops.abs(kernel), axis=(0, 1), keepdims=True)
+        smallest = ops.where(smallest > 0, smallest, 1)
+        target = ops.where(total < 0, -1, 1) * ops.maximum(ops.abs(total), smallest)
+        kernel = (kernel + (target - total) / taps) / target
+    return ops.where(is_centre, -ops.ones_like(kernel), kernel)
+
+
+def check_normalization(normalization) -> str:
+    """Returns `normalization`, or raises a `ValueError` naming it."""
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"`normalization` must be one of {NORMALIZATIONS}. "
+            f"Received: normalization={normalization!r}"
+        )
+    return normalization
+
+
+def check_kernel_size(kernel_size) -> tuple[int, int]:
+    """Returns `(height, width)`, or raises a `ValueError` if there is no centre."""
+    height, width = kernel_size
+    if height % 2 == 0 or width % 2 == 0 or height * width == 1:
+        raise ValueError(
+            "`kernel_size` must be odd on both sides, to have a centre, and larger "
+            "than 1x1, to have neighbours. Received: "
+            f"kernel_size={(height, width)}"
+        )
+    return height, width
+
+
+@keras.saving.register_keras_serializable(package="keras_forensics")
+class BayarConstraint(keras.constraints.Constraint):
+    r"""The Bayar constraint as a projection for any 2-D convolution.
+
+    Use it as `kernel_constraint`. In every slice of the kernel the centre becomes -1
+    and the other taps sum to 1 (Bayar & Stamm, 2016, 2018).
+
+    A Keras constraint is applied by the optimizer after each step, and only then. The
+    kernel therefore does **not** satisfy it before the first step, when the layer is
+    frozen, after `set_weights` or `assign`, in the averaged weights of `use_ema`, or
+    in the 16-bit copy that a mixed policy computes with. `BayarConv2D`
+    re-parameterises the kernel and satisfies it always: prefer it, and use this
+    class where the layer has to be one of Keras's own.
+
+    Args:
+        normalization: `"project"`, the Euclidean projection, or `"divide"`, the
+            published division, made safe near a zero sum.
+
+    Raises:
+        ValueError: If `normalization` is neither, or the kernel it is applied to has
+            an even side or only one tap.
+
+    Example:
+
+    ```python
+    import keras
+    from keras_forensics.constraints import BayarConstraint
+
+    layer = keras.layers.Conv2D(3, 5, kernel_constraint=BayarConstraint())
+    ```
+
+    References:
+        - Bayar, B. & Stamm, M. C. (2016). A deep learning approach to universal
+          image manipulation detection using a new convolutional layer.
+        - Bayar, B. & Stamm, M. C. (2018). Constrained convolutional neural networks.
+    """
+
+    def __init__(self, normalization="project"):
+        self.normalization = check_normalization(normalization)
+
+    def __call__(self, w):
+        """Projects a kernel.
+
+        Args:
+            w: Kernel of shape `(height, width, inputs, outputs)`: that of `Conv2D`
+                and `DepthwiseConv2D`.
+
+        Returns:
+            Tensor of the same shape and dtype.
+        """
+        dtype = keras.backend.standardize_dtype(w.dtype)
+        kernel = ops.cast(w, "float64" if dtype == "float64" else "float32")
+        return ops.cast(constrain(kernel, self.normalization), dtype)
+
+    def get_config(self):
+        return {"normalization": self.normalization}

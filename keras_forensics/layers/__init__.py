@@ -1,0 +1,17 @@
+"""Forensic layers, each in the module of its name."""
+
+from keras_forensics.layers.bayar_conv2d import BayarConv2D
+from keras_forensics.layers.channel_attention import ChannelAttention
+from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
+from keras_forensics.layers.gated_fusion import GatedFusion
+from keras_forensics.layers.srm_filter_bank import SRMFilterBank
+from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
+
+__all__ = [
+    "BayarConv2D",
+    "ChannelAttention",
+    "ForensicStreamV3",
+    "GatedFusion",
+    "SRMFilterBank",
+    "SRMLayerV3",
+]

@@ -1,0 +1,80 @@
+"""Checks of constructor arguments that several layers share."""
+
+import math
+
+import keras
+
+PADDINGS = ("valid", "same", "reflect", "symmetric")
+
+
+def check_padding(padding) -> str:
+    """Returns `padding` in lower case."""
+    if not isinstance(padding, str) or padding.lower() not in PADDINGS:
+        raise ValueError(
+            f"`padding` must be one of {PADDINGS}. Received: padding={padding!r}"
+        )
+    return padding.lower()
+
+
+def check_data_format(data_format) -> str:
+    """Returns `data_format`, or Keras's default for `None`."""
+    if data_format is None:
+        return keras.config.image_data_format()
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            '`data_format` must be "channels_last" or "channels_first". '
+            f"Received: data_format={data_format!r}"
+        )
+    return data_format
+
+
+def check_positive_integer(value, name: str) -> int:
+    """Returns `value` as a Python integer."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise ValueError(
+            f"`{name}` must be a positive integer. Received: {name}={value!r}"
+        )
+    return value.__index__()
+
+
+def check_pair(value, name: str) -> tuple[int, int]:
+    """Returns a positive integer, or a pair of them, as a pair."""
+    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(pair) != 2:
+        raise ValueError(
+            f"`{name}` must be a positive integer or a tuple of 2. "
+            f"Received: {name}={value!r}"
+        )
+    return tuple(check_positive_integer(side, name) for side in pair)
+
+
+def check_threshold(threshold) -> float | None:
+    """Returns a positive number of grey levels, or `None`."""
+    if threshold is not None and not 0 < threshold < math.inf:
+        raise ValueError(
+            "`threshold` must be a positive number of grey levels, or None for no "
+            f"truncation. Received: threshold={threshold!r}"
+        )
+    return threshold
+
+
+def check_value_range(value_range) -> tuple[float, float]:
+    """Returns `(low, high)`, two finite numbers."""
+    pair = tuple(value_range)
+    if len(pair) != 2 or not -math.inf < pair[0] < pair[1] < math.inf:
+        raise ValueError(
+            "`value_range` must be a tuple (low, high) with low < high, the input "
+            f"values of black and white. Received: value_range={value_range!r}"
+        )
+    return pair
+
+
+def count_channels(input_shape, data_format: str) -> int:
+    """Returns the number of channels, which has to be known when a layer is built."""
+    channels = input_shape[-1 if data_format == "channels_last" else 1]
+    if channels is None:
+        raise ValueError(
+            f"The channel dimension of {data_format} inputs must be known. "
+            f"Received: input_shape={tuple(input_shape)}"
+        )
+    return channels

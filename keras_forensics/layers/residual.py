@@ -1,0 +1,129 @@
+"""From pixels to residuals: grey levels, mirrored borders, convolution.
+
+Zero padding draws a frame of residuals around every image. `"reflect"` and
+`"symmetric"` mirror the image instead, so that a flat image stays flat.
+"""
+
+import keras
+from keras import ops
+
+
+def residual_dtype(layer: keras.layers.Layer) -> str:
+    """The dtype of filter arithmetic: float32 also where the policy has 16 bits."""
+    return "float64" if layer.compute_dtype == "float64" else "float32"
+
+
+def to_grey_levels(inputs, value_range, dtype: str):
+    """Maps `value_range` to grey levels 0..255, without rounding."""
+    inputs = ops.cast(inputs, dtype)
+    low, high = value_range
+    if (low, high) == (0, 255):
+        return inputs
+    return (inputs - low) * (255 / (high - low))
+
+
+def residual_conv(
+    inputs, kernel, *, strides, padding, data_format, dilation_rate=(1, 1)
+):
+    """`keras.ops.conv` that also takes `padding="reflect"` and `"symmetric"`.
+
+    Args:
+        inputs: Tensor of shape `(batch, height, width, channels)`, or
+            `(batch, channels, height, width)` for `"channels_first"`.
+        kernel: Tensor of shape `(height, width, channels // groups, filters)` with
+            odd height and width.
+        strides: Tuple of 2 integers.
+        padding: `"valid"`, `"same"`, `"reflect"` or `"symmetric"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dilation_rate: Tuple of 2 integers.
+
+    Returns:
+        Tensor of the shape that `residual_conv_shape` gives.
+    """
+    borders = _borders(kernel.shape, dilation_rate, data_format)
+    if padding == "reflect":
+        pad_width = [(borders.get(axis, 0),) * 2 for axis in range(4)]
+        inputs = ops.pad(inputs, pad_width, mode="reflect")
+    elif padding == "symmetric":
+        for axis, pixels in borders.items():
+            inputs = _pad_symmetric(inputs, axis, pixels)
+    return ops.conv(
+        inputs,
+        kernel,
+        strides=strides,
+        padding="same" if padding == "same" else "valid",
+        data_format=data_format,
+        dilation_rate=dilation_rate,
+    )
+
+
+def residual_conv_shape(
+    input_shape,
+    filters: int,
+    kernel_size,
+    *,
+    strides,
+    padding,
+    data_format,
+    dilation_rate=(1, 1),
+) -> tuple[int | None, ...]:
+    """Output shape of `residual_conv`; unknown sizes stay `None`.
+
+    Raises:
+        ValueError: If the image is too small for the kernel and the padding.
+    """
+    output_shape = list(input_shape)
+    output_shape[-1 if data_format == "channels_last" else 1] = filters
+    borders = _borders(kernel_size, dilation_rate, data_format)
+    for (axis, pixels), stride in zip(borders.items(), strides, strict=True):
+        size = input_shape[axis]
+        if size is None:
+            continue
+        smallest = {
+            "valid": 2 * pixels + 1,
+            "same": 1,
+            "reflect": pixels + 1,
+            "symmetric": max(pixels, 1),
+        }[padding]
+        if size < smallest:
+            raise ValueError(
+                f"`padding={padding!r}` with kernel_size={tuple(kernel_size[:2])} and "
+                f"dilation_rate={tuple(dilation_rate)} needs images of at least "
+                f"{smallest} pixels a side. Received: input_shape="
+                f"{tuple(input_shape)}"
+            )
+        if padding == "valid":
+            size -= 2 * pixels
+        output_shape[axis] = -(-size // stride)
+    return tuple(output_shape)
+
+
+def _borders(kernel_size, dilation_rate, data_format) -> dict[int, int]:
+    """`{spatial axis: pixels that an odd kernel reaches beyond its centre}`."""
+    first_axis = 1 if data_format == "channels_last" else 2
+    return {
+        first_axis + side: (kernel_size[side] - 1) // 2 * dilation_rate[side]
+        for side in (0, 1)
+    }
+
+
+def _pad_symmetric(inputs, axis: int, pixels: int):
+    """Mirrors one axis at its edges, edge pixel included.
+
+    Written out because `keras.ops.pad(mode="symmetric")` repeats the edge pixel
+    instead on the torch backend.
+    """
+    if pixels == 0:
+        return inputs
+    before = [slice(None)] * 4
+    after = [slice(None)] * 4
+    before[axis] = slice(pixels)
+    after[axis] = slice(-pixels, None)
+    return ops.concatenate(
+        [
+            ops.flip(inputs[tuple(before)], axis),
+            inputs,
+            ops.flip(inputs[tuple(after)], axis),
+        ],
+        axis,
+    )

@@ -1,0 +1,90 @@
+"""Learning rate schedules."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_forensics")
+class WarmupCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
+    r"""Linear warm-up, then cosine decay, then constant.
+
+    $$
+    \eta(s) = \begin{cases}
+        \eta_0\, s / s_w & s < s_w \\
+        \eta_m + \tfrac{1}{2}(\eta_0 - \eta_m)
+            \left(1 + \cos \pi \frac{s - s_w}{s_d - s_w}\right) & s_w \le s \le s_d \\
+        \eta_m & s > s_d
+    \end{cases}
+    $$
+
+    The same curve as Keras's `CosineDecay` with `warmup_target`, which computes it;
+    here `decay_steps` counts from the first step, warm-up included, and rates are
+    given as rates.
+
+    Args:
+        initial_lr: Peak rate $\eta_0$, reached at the end of the warm-up; positive.
+        decay_steps: Step $s_d$ at which `min_lr` is reached; a positive integer.
+        warmup_steps: Steps $s_w$ of warm-up, from 0 to `decay_steps`. If it equals
+            `decay_steps`, the rate falls to `min_lr` in the step after the peak.
+        min_lr: Final rate $\eta_m$, from 0 to `initial_lr`.
+
+    Raises:
+        ValueError: If an argument is outside the values above.
+
+    Example:
+
+    ```python
+    from keras_forensics.schedules import WarmupCosineDecay
+
+    schedule = WarmupCosineDecay(1e-3, decay_steps=100, warmup_steps=10, min_lr=1e-5)
+    print([f"{float(schedule(step)):.2e}" for step in (0, 5, 10, 55, 100, 999)])
+    #> ['0.00e+00', '5.00e-04', '1.00e-03', '5.05e-04', '1.00e-05', '1.00e-05']
+    ```
+
+    References:
+        - Loshchilov, I. & Hutter, F. (2017). SGDR: Stochastic gradient descent with
+          warm restarts. ICLR.
+    """
+
+    def __init__(self, initial_lr, decay_steps, warmup_steps=0, min_lr=0.0):
+        if not initial_lr > 0:
+            raise ValueError(
+                f"`initial_lr` must be positive. Received: initial_lr={initial_lr}"
+            )
+        if not decay_steps >= 1:
+            raise ValueError(
+                f"`decay_steps` must be at least 1. Received: decay_steps={decay_steps}"
+            )
+        if not 0 <= warmup_steps <= decay_steps:
+            raise ValueError(
+                "`warmup_steps` must lie between 0 and decay_steps. Received: "
+                f"warmup_steps={warmup_steps}, decay_steps={decay_steps}"
+            )
+        if not 0 <= min_lr <= initial_lr:
+            raise ValueError(
+                "`min_lr` must lie between 0 and initial_lr. Received: "
+                f"min_lr={min_lr}, initial_lr={initial_lr}"
+            )
+        self.initial_lr = initial_lr
+        self.decay_steps = decay_steps
+        self.warmup_steps = warmup_steps
+        self.min_lr = min_lr
+        self._cosine = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup_steps else initial_lr,
+            decay_steps=max(decay_steps - warmup_steps, 1),
+            alpha=min_lr / initial_lr,
+            warmup_target=initial_lr if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+
+    def __call__(self, step):
+        """Returns the rate at `step`, a non-negative integer or integer tensor."""
+        return self._cosine(ops.cast(step, "float32"))
+
+    def get_config(self):
+        return {
+            "initial_lr": self.initial_lr,
+            "decay_steps": self.decay_steps,
+            "warmup_steps": self.warmup_steps,
+            "min_lr": self.min_lr,
+        }
