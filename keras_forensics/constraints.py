@@ -18,10 +18,13 @@ def constrain(kernel, normalization="project"):
 
     - `"project"`: $w_i + (1 - \sum_j w_j) / n$ with $n$ off-centre taps: the nearest
       point of the set (Euclidean). Nothing is divided by the data, so nothing can
-      blow up.
+      blow up: taps stay finite for weights up to 1e38.
     - `"divide"`: $w_i / \sum_j w_j$, as published. Where $|\sum_j w_j|$ is less than
       1 % of $\sum_j |w_j|$, a constant is added to the taps first that brings it to
-      1 %, with its sign.
+      1 %, with its sign. Finite for every weight that a float32 can hold.
+
+    The sum is 1 within the rounding of the taps: a few units in the last place of
+    $\sum_i |w_i|$.
 
     Args:
         kernel: Float tensor of shape `(height, width, inputs, outputs)`, odd height
@@ -30,8 +33,18 @@ def constrain(kernel, normalization="project"):
 
     Returns:
         Tensor of the same shape and dtype.
+
+    Raises:
+        ValueError: If `normalization` is neither, or the kernel has another number
+            of axes, an even side or only one tap.
     """
     check_normalization(normalization)
+    if len(kernel.shape) != 4:
+        raise ValueError(
+            "The Bayar constraint is for kernels of 2-D convolutions, of shape "
+            "(height, width, inputs, outputs). Received: a kernel of shape "
+            f"{tuple(kernel.shape)}"
+        )
     height, width = check_kernel_size(kernel.shape[:2])
     taps = height * width - 1
     is_centre = [
@@ -39,11 +52,14 @@ def constrain(kernel, normalization="project"):
         for row in range(height)
     ]
     is_centre = ops.convert_to_tensor(is_centre, "bool")
-    kernel = ops.where(is_centre, ops.zeros_like(kernel), kernel)
+    kernel = ops.where(is_centre, 0.0, kernel)
     if normalization == "project":
-        # Summing w/n, not w, leaves room for large taps.
-        mean = ops.sum(kernel / taps, axis=(0, 1), keepdims=True)
-        kernel = kernel - mean + 1 / taps
+        # The second pass takes out what rounding left of a large common part.
+        for _ in range(2):
+            # Summing w/n, not w, leaves room for large taps.
+            mean = ops.sum(kernel / taps, axis=(0, 1), keepdims=True)
+            kernel = ops.where(is_centre, 0.0, kernel - mean)
+        kernel = kernel + 1 / taps
     else:
         # Dividing by the largest tap first changes nothing but the room for rounding.
         largest = ops.max(ops.abs(kernel), axis=(0, 1), keepdims=True)
@@ -52,9 +68,10 @@ def constrain(kernel, normalization="project"):
         total = ops.sum(kernel, axis=(0, 1), keepdims=True)
         smallest = SMALLEST_SUM * ops.sum(ops.abs(kernel), axis=(0, 1), keepdims=True)
         smallest = ops.where(smallest > 0, smallest, 1)
-        target = ops.where(total < 0, -1, 1) * ops.maximum(ops.abs(total), smallest)
+        size = ops.maximum(ops.abs(total), smallest)
+        target = ops.where(total < 0, -size, size)
         kernel = (kernel + (target - total) / taps) / target
-    return ops.where(is_centre, -ops.ones_like(kernel), kernel)
+    return ops.where(is_centre, -1.0, kernel)
 
 
 def check_normalization(normalization) -> str:
@@ -98,8 +115,8 @@ class BayarConstraint(keras.constraints.Constraint):
             published division, made safe near a zero sum.
 
     Raises:
-        ValueError: If `normalization` is neither, or the kernel it is applied to has
-            an even side or only one tap.
+        ValueError: If `normalization` is neither, or the kernel it is applied to is
+            not that of a 2-D convolution, has an even side or only one tap.
 
     Example:
 

@@ -168,7 +168,7 @@ def get(name: str) -> tuple[Filter, ...]:
     #> ['KV', 'SPAM', 'MinMax', 'Bayar', 'Laplacian']
     ```
     """
-    if name not in BANKS:
+    if not isinstance(name, str) or name not in BANKS:
         raise ValueError(
             f"`bank` must be one of {sorted(BANKS)} or an array of shape "
             f"(filters, height, width). Received: bank={name!r}"

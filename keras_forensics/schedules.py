@@ -1,7 +1,10 @@
 """Learning rate schedules."""
 
+import math
+from numbers import Integral, Real
+
 import keras
-from keras import ops
+import numpy as np
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
@@ -47,39 +50,43 @@ class WarmupCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, initial_lr, decay_steps, warmup_steps=0, min_lr=0.0):
-        if not initial_lr > 0:
+        if not (_is(initial_lr, Real) and 0 < initial_lr < math.inf):
             raise ValueError(
-                f"`initial_lr` must be positive. Received: initial_lr={initial_lr}"
+                "`initial_lr` must be positive and finite. Received: "
+                f"initial_lr={initial_lr!r}"
             )
-        if not decay_steps >= 1:
+        if not (_is(decay_steps, Integral) and decay_steps >= 1):
             raise ValueError(
-                f"`decay_steps` must be at least 1. Received: decay_steps={decay_steps}"
+                "`decay_steps` must be a positive integer. Received: "
+                f"decay_steps={decay_steps!r}"
             )
-        if not 0 <= warmup_steps <= decay_steps:
+        if not (_is(warmup_steps, Integral) and 0 <= warmup_steps <= decay_steps):
             raise ValueError(
-                "`warmup_steps` must lie between 0 and decay_steps. Received: "
-                f"warmup_steps={warmup_steps}, decay_steps={decay_steps}"
+                "`warmup_steps` must be an integer from 0 to decay_steps. Received: "
+                f"warmup_steps={warmup_steps!r}, decay_steps={decay_steps!r}"
             )
-        if not 0 <= min_lr <= initial_lr:
+        if not (_is(min_lr, Real) and 0 <= min_lr <= initial_lr):
             raise ValueError(
                 "`min_lr` must lie between 0 and initial_lr. Received: "
-                f"min_lr={min_lr}, initial_lr={initial_lr}"
+                f"min_lr={min_lr!r}, initial_lr={initial_lr!r}"
             )
-        self.initial_lr = initial_lr
-        self.decay_steps = decay_steps
-        self.warmup_steps = warmup_steps
-        self.min_lr = min_lr
+        self.initial_lr = float(initial_lr)
+        self.decay_steps = int(decay_steps)
+        self.warmup_steps = int(warmup_steps)
+        self.min_lr = float(min_lr)
+        # CosineDecay computes in the dtype of its rates, whatever `floatx` is.
+        peak = np.float32(initial_lr)
         self._cosine = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup_steps else initial_lr,
-            decay_steps=max(decay_steps - warmup_steps, 1),
-            alpha=min_lr / initial_lr,
-            warmup_target=initial_lr if warmup_steps else None,
-            warmup_steps=warmup_steps,
+            initial_learning_rate=np.float32(0) if warmup_steps else peak,
+            decay_steps=max(self.decay_steps - self.warmup_steps, 1),
+            alpha=self.min_lr / self.initial_lr,
+            warmup_target=peak if warmup_steps else None,
+            warmup_steps=self.warmup_steps,
         )
 
     def __call__(self, step):
         """Returns the rate at `step`, a non-negative integer or integer tensor."""
-        return self._cosine(ops.cast(step, "float32"))
+        return self._cosine(step)
 
     def get_config(self):
         return {
@@ -88,3 +95,8 @@ class WarmupCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "min_lr": self.min_lr,
         }
+
+
+def _is(value, kind: type) -> bool:
+    """`isinstance` that leaves the type as it is: `numbers` define no comparison."""
+    return isinstance(value, kind)

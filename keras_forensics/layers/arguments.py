@@ -1,6 +1,7 @@
 """Checks of constructor arguments that several layers share."""
 
 import math
+from numbers import Real
 
 import keras
 
@@ -37,20 +38,31 @@ def check_positive_integer(value, name: str) -> int:
     return value.__index__()
 
 
+def check_positive_integers(values, name: str) -> tuple[int, ...]:
+    """Returns a list or tuple of any length as a tuple of Python integers."""
+    if not isinstance(values, (list, tuple)):
+        raise ValueError(
+            f"`{name}` must be a tuple of positive integers. "
+            f"Received: {name}={values!r}"
+        )
+    return tuple(check_positive_integer(value, name) for value in values)
+
+
 def check_pair(value, name: str) -> tuple[int, int]:
     """Returns a positive integer, or a pair of them, as a pair."""
-    pair = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    pair = value if isinstance(value, (list, tuple)) else (value, value)
     if len(pair) != 2:
         raise ValueError(
             f"`{name}` must be a positive integer or a tuple of 2. "
             f"Received: {name}={value!r}"
         )
-    return tuple(check_positive_integer(side, name) for side in pair)
+    first, second = check_positive_integers(pair, name)
+    return first, second
 
 
 def check_threshold(threshold) -> float | None:
     """Returns a positive number of grey levels, or `None`."""
-    if threshold is not None and not 0 < threshold < math.inf:
+    if threshold is not None and not (_is_finite(threshold) and threshold > 0):
         raise ValueError(
             "`threshold` must be a positive number of grey levels, or None for no "
             f"truncation. Received: threshold={threshold!r}"
@@ -60,8 +72,8 @@ def check_threshold(threshold) -> float | None:
 
 def check_value_range(value_range) -> tuple[float, float]:
     """Returns `(low, high)`, two finite numbers."""
-    pair = tuple(value_range)
-    if len(pair) != 2 or not -math.inf < pair[0] < pair[1] < math.inf:
+    pair = tuple(value_range) if isinstance(value_range, (list, tuple)) else ()
+    if not (len(pair) == 2 and all(map(_is_finite, pair)) and pair[0] < pair[1]):
         raise ValueError(
             "`value_range` must be a tuple (low, high) with low < high, the input "
             f"values of black and white. Received: value_range={value_range!r}"
@@ -69,12 +81,21 @@ def check_value_range(value_range) -> tuple[float, float]:
     return pair
 
 
+def _is_finite(value) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
 def count_channels(input_shape, data_format: str) -> int:
     """Returns the number of channels, which has to be known when a layer is built."""
-    channels = input_shape[-1 if data_format == "channels_last" else 1]
+    channels = input_shape[channel_axis(data_format)]
     if channels is None:
         raise ValueError(
             f"The channel dimension of {data_format} inputs must be known. "
             f"Received: input_shape={tuple(input_shape)}"
         )
     return channels
+
+
+def channel_axis(data_format: str) -> int:
+    """Returns the axis of the channels in a batch of images."""
+    return -1 if data_format == "channels_last" else 1

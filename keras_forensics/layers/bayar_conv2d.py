@@ -119,10 +119,10 @@ class BayarConv2D(keras.layers.Conv2D):
         **kwargs,
     ):
         for argument in ("kernel_constraint", "lora_rank", "lora_alpha"):
-            if kwargs.pop(argument, None) is not None:
+            if (value := kwargs.pop(argument, None)) is not None:
                 raise ValueError(
                     f"`{argument}` cannot be used: the kernel is always the Bayar "
-                    "constraint's."
+                    f"constraint's. Received: {argument}={value!r}"
                 )
         super().__init__(
             filters=filters,
@@ -157,6 +157,9 @@ class BayarConv2D(keras.layers.Conv2D):
                 f"Received: groups={self.groups}, input_shape={tuple(input_shape)}"
             )
         self.compute_output_shape(input_shape)
+        self.input_spec = keras.layers.InputSpec(
+            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
+        )
         # Without autocast=False a mixed policy would hand over 16-bit copies.
         self.free_kernel = self.add_weight(
             name="free_kernel",

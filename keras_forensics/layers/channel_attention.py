@@ -60,12 +60,12 @@ class ChannelAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         channels = arguments.count_channels(input_shape, self.data_format)
+        self.input_spec = keras.layers.InputSpec(
+            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
+        )
         hidden = max(1, channels // self.reduction_ratio)
         self.squeeze = keras.layers.GlobalAveragePooling2D(
-            data_format=self.data_format,
-            keepdims=True,
-            dtype=self.dtype_policy,
-            name="squeeze",
+            data_format=self.data_format, dtype=self.dtype_policy, name="squeeze"
         )
         self.reduce = keras.layers.Dense(
             hidden, activation="relu", dtype=self.dtype_policy, name="reduce"
@@ -78,7 +78,8 @@ class ChannelAttention(keras.layers.Layer):
 
     def call(self, inputs):
         weights = self.excite(self.reduce(self.squeeze(inputs)))
-        return inputs * weights
+        spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
+        return inputs * ops.expand_dims(weights, spatial)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

@@ -81,10 +81,7 @@ class ForensicStreamV3(keras.layers.Layer):
         self.bayar_filters = arguments.check_positive_integer(
             bayar_filters, "bayar_filters"
         )
-        self.features = tuple(
-            arguments.check_positive_integer(channels, "features")
-            for channels in features
-        )
+        self.features = arguments.check_positive_integers(features, "features")
         self.strides = arguments.check_pair(strides, "strides")
         self.threshold = arguments.check_threshold(threshold)
         self.padding = arguments.check_padding(padding)
@@ -110,7 +107,9 @@ class ForensicStreamV3(keras.layers.Layer):
                     **common,
                 ),
                 self._batch_normalization(f"feature_norm_{index}"),
-                keras.layers.ReLU(name=f"feature_relu_{index}", dtype=self.dtype_policy),
+                keras.layers.ReLU(
+                    name=f"feature_relu_{index}", dtype=self.dtype_policy
+                ),
             ]
         self.feature_layers.append(
             keras.layers.GlobalAveragePooling2D(name="pool", **common)
@@ -122,15 +121,14 @@ class ForensicStreamV3(keras.layers.Layer):
         self.srm.build(input_shape)
         self.bayar.build(input_shape)
         shape = list(self.srm.compute_output_shape(input_shape))
-        channel_axis = -1 if self.data_format == "channels_last" else 1
-        shape[channel_axis] += self.bayar_filters
+        shape[arguments.channel_axis(self.data_format)] += self.bayar_filters
         for layer in [*self.feature_layers, self.gate]:
             layer.build(tuple(shape))
             shape = layer.compute_output_shape(tuple(shape))
 
     def _batch_normalization(self, name):
         return keras.layers.BatchNormalization(
-            axis=-1 if self.data_format == "channels_last" else 1,
+            axis=arguments.channel_axis(self.data_format),
             momentum=BATCH_NORM_MOMENTUM,
             name=name,
             dtype=self.dtype_policy,
@@ -158,8 +156,9 @@ class ForensicStreamV3(keras.layers.Layer):
         learnable = self.bayar(grey)
         if self.threshold is not None:
             learnable = ops.clip(learnable, -self.threshold, self.threshold)
-        channel_axis = -1 if self.data_format == "channels_last" else 1
-        return ops.concatenate([self.srm(grey), learnable], axis=channel_axis)
+        return ops.concatenate(
+            [self.srm(grey), learnable], axis=arguments.channel_axis(self.data_format)
+        )
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.gate_dim)

@@ -42,6 +42,10 @@ class GatedFusion(keras.layers.Layer):
 
     def build(self, input_shape):
         self.compute_output_shape(input_shape)
+        visual = input_shape[0]
+        self.input_spec = 2 * [
+            keras.layers.InputSpec(ndim=len(visual), axes={-1: visual[-1]})
+        ]
 
     def call(self, inputs):
         visual, gate = inputs
@@ -67,5 +71,8 @@ def _agree(visual, gate) -> bool:
     return (
         len(visual) == len(gate) >= 2
         and visual[-1] is not None
-        and all(None in sides or sides[0] == sides[1] for sides in zip(visual, gate))
+        and all(
+            None in sides or sides[0] == sides[1]
+            for sides in zip(visual, gate, strict=True)
+        )
     )

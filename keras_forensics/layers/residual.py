@@ -7,6 +7,8 @@ Zero padding draws a frame of residuals around every image. `"reflect"` and
 import keras
 from keras import ops
 
+from keras_forensics.layers.arguments import channel_axis
+
 
 def residual_dtype(layer: keras.layers.Layer) -> str:
     """The dtype of filter arithmetic: float32 also where the policy has 16 bits."""
@@ -39,8 +41,12 @@ def residual_conv(
 
     Returns:
         Tensor of the shape that `residual_conv_shape` gives.
+
+    Raises:
+        ValueError: If the images are too small for the kernel and the padding.
     """
     borders = _borders(kernel.shape, dilation_rate, data_format)
+    _check_size(inputs.shape, borders, padding)
     if padding == "reflect":
         pad_width = [(borders.get(axis, 0),) * 2 for axis in range(4)]
         inputs = ops.pad(inputs, pad_width, mode="reflect")
@@ -73,28 +79,15 @@ def residual_conv_shape(
         ValueError: If the image is too small for the kernel and the padding.
     """
     output_shape = list(input_shape)
-    output_shape[-1 if data_format == "channels_last" else 1] = filters
+    output_shape[channel_axis(data_format)] = filters
     borders = _borders(kernel_size, dilation_rate, data_format)
+    _check_size(input_shape, borders, padding)
     for (axis, pixels), stride in zip(borders.items(), strides, strict=True):
         size = input_shape[axis]
-        if size is None:
-            continue
-        smallest = {
-            "valid": 2 * pixels + 1,
-            "same": 1,
-            "reflect": pixels + 1,
-            "symmetric": max(pixels, 1),
-        }[padding]
-        if size < smallest:
-            raise ValueError(
-                f"`padding={padding!r}` with kernel_size={tuple(kernel_size[:2])} and "
-                f"dilation_rate={tuple(dilation_rate)} needs images of at least "
-                f"{smallest} pixels a side. Received: input_shape="
-                f"{tuple(input_shape)}"
-            )
-        if padding == "valid":
-            size -= 2 * pixels
-        output_shape[axis] = -(-size // stride)
+        if size is not None:
+            if padding == "valid":
+                size -= 2 * pixels
+            output_shape[axis] = -(-size // stride)
     return tuple(output_shape)
 
 
@@ -105,6 +98,28 @@ def _borders(kernel_size, dilation_rate, data_format) -> dict[int, int]:
         first_axis + side: (kernel_size[side] - 1) // 2 * dilation_rate[side]
         for side in (0, 1)
     }
+
+
+def _check_size(input_shape, borders, padding):
+    """Raises a `ValueError` if a side that is known is too small.
+
+    Backends do not: they repeat the mirror image, return less, or name no argument.
+    """
+    for axis, pixels in borders.items():
+        smallest = {
+            "valid": 2 * pixels + 1,
+            "same": 1,
+            "reflect": pixels + 1,
+            "symmetric": max(pixels, 1),
+        }[padding]
+        # Unknown sizes are None, or symbols while a graph is exported.
+        size = input_shape[axis]
+        if isinstance(size, int) and size < smallest:
+            raise ValueError(
+                f"`padding={padding!r}` with a kernel that reaches {pixels} pixels "
+                f"beyond its centre needs images of at least {smallest} pixels on "
+                f"that side. Received: input_shape={tuple(input_shape)}"
+            )
 
 
 def _pad_symmetric(inputs, axis: int, pixels: int):

@@ -49,8 +49,8 @@ class SRMFilterBank(keras.layers.Layer):
             the threshold means the same for every range.
         sum_channels: If `True`, each filter's residuals are summed over the input
             channels before truncation, which gives one map a filter, as in RGB-N.
-        divisors: Positive integers, one a filter, for `bank` given as an array.
-            Defaults to 1.
+        divisors: Positive numbers, one a filter, for `bank` given as an array.
+            Defaults to 1. Only integers up to 200 give exact residuals.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
             `image_data_format`.
         **kwargs: `name`, `dtype` and the other arguments of `keras.layers.Layer`.
@@ -118,6 +118,9 @@ class SRMFilterBank(keras.layers.Layer):
     def build(self, input_shape):
         self.compute_output_shape(input_shape)
         channels = arguments.count_channels(input_shape, self.data_format)
+        self.input_spec = keras.layers.InputSpec(
+            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
+        )
         reciprocals = np.stack(_split_reciprocals(self._divisors))
         if not self.sum_channels:
             reciprocals = np.tile(reciprocals, channels)
@@ -211,7 +214,11 @@ def _read_bank(bank, divisors) -> tuple[np.ndarray, np.ndarray]:
     if divisors is None:
         divisors = np.ones(len(taps), int)
     divisors = np.asarray(divisors)
-    if divisors.shape != (len(taps),) or not (divisors > 0).all():
+    if (
+        divisors.shape != (len(taps),)
+        or divisors.dtype.kind not in "iuf"
+        or not (np.isfinite(divisors) & (divisors > 0)).all()
+    ):
         raise ValueError(
             f"`divisors` must be {len(taps)} positive numbers, one a filter. "
             f"Received: divisors={divisors.tolist()}"
@@ -223,8 +230,8 @@ def _split_reciprocals(divisors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Splits `1 / divisors` into `high - low`, with 8 significant bits in `high`.
 
     `r * high - r * low` is `r / divisor`, correctly rounded, for integers `r` below
-    2^16 and integer divisors up to 200: the first product is exact, and the error of the
-    second is too small to reach a rounding boundary. A plain division is not, since
+    2^16 and integer divisors up to 200: the first product is exact, and the error of
+    the second is too small to reach a rounding boundary. A plain division is not, since
     compilers multiply by the rounded reciprocal instead (XLA, TensorFlow's Grappler).
     """
     fraction, exponent = np.frexp(1 / divisors)

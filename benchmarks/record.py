@@ -1,0 +1,86 @@
+"""Results as JSON: what was measured, on what machine, with which versions."""
+
+import importlib.metadata
+import json
+import platform
+import sys
+from pathlib import Path
+
+import keras
+
+PACKAGES = ("keras", "numpy", "tensorflow", "jax", "torch", "scikit-learn", "pillow")
+
+
+def write_result(
+    path: str | Path,
+    *,
+    title: str,
+    what: str,
+    columns: list[str],
+    rows: list[list],
+    notes: str = "",
+    **details,
+) -> None:
+    """Writes one table, with what is needed to measure it again.
+
+    Args:
+        path: JSON file under `benchmarks/results`.
+        title: Heading of the table.
+        what: What was measured, and how, in a sentence or two.
+        columns: Column headings.
+        rows: Cells, numbers or text.
+        notes: What to know before one quotes it.
+        **details: Further fields, such as the raw numbers of each seed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result = {
+        "title": title,
+        "what": what,
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
+        "columns": columns,
+        "rows": rows,
+        "notes": notes,
+        **details,
+    }
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    partial.replace(path)
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Processor, cores that this process may use, and system."""
+    import os
+
+    processor = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        processor = names[0] if names else processor
+    return {
+        "processor": processor,
+        "cores": len(os.sched_getaffinity(0)),
+        "system": platform.system(),
+    }
+
+
+def describe_versions() -> dict[str, str]:
+    """The backend in use, and the versions of what is installed."""
+    versions = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _module() -> str:
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else Path(sys.argv[0]).stem

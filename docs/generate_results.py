@@ -1,0 +1,100 @@
+"""Writes docs/results.md from the measurements in benchmarks/results/*.json.
+
+Each file is one table:
+
+    {"title": …, "what": …, "machine": …, "versions": {…} or …, "command": …,
+     "columns": [name, …], "rows": [[cell, …], …], "notes": …}
+
+`what`, `machine`, `versions`, `command` and `notes` may be left out. With `--check`
+nothing is written, and a stale results.md is an error.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "results.md"
+
+HEAD = """\
+<!-- Written by docs/generate_results.py. Do not edit. -->
+
+# Results
+
+"""
+INTRODUCTION = """\
+Each table comes from one file in `benchmarks/results/`, and names the machine and the
+command that made it. Losses are kept.
+"""
+NONE_YET = "No results yet.\n"
+
+
+def cell(value: Any) -> str:
+    """Formats one table cell: numbers to 4 significant digits, integers in full."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:.4g}"
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def line(cells: list[Any]) -> str:
+    """Formats one table line."""
+    return "| " + " | ".join(map(cell, cells)) + " |"
+
+
+def section(path: Path) -> str:
+    """Formats one result file as a section of the page."""
+    result = json.loads(path.read_text("utf-8"))
+    columns, rows = result["columns"], result["rows"]
+    for row in rows:
+        if len(row) != len(columns):
+            raise ValueError(
+                f"{path.name}: each row must have one cell per column. "
+                f"Received: columns={columns}, row={row}"
+            )
+    versions = result.get("versions")
+    if isinstance(versions, dict):
+        versions = ", ".join(f"{name} {number}" for name, number in versions.items())
+    command = result.get("command")
+    facts = {
+        "Machine": result.get("machine"),
+        "Versions": versions,
+        "Command": command and f"`{command}`",
+        "Data": f"`{path.relative_to(ROOT).as_posix()}`",
+    }
+    notes = result.get("notes") or []
+    parts = [
+        f"## {result['title']}",
+        result.get("what"),
+        "\n".join([line(columns), "|---" * len(columns) + "|", *map(line, rows)]),
+        *([notes] if isinstance(notes, str) else notes),
+        "\n".join(f"- {name}: {fact}" for name, fact in facts.items() if fact),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def page() -> str:
+    """The whole results page."""
+    sections = [section(path) for path in sorted(RESULTS.glob("*.json"))]
+    return HEAD + ("\n".join([INTRODUCTION, *sections]) if sections else NONE_YET)
+
+
+def main() -> None:
+    """Writes or checks the page."""
+    parser = argparse.ArgumentParser(description="Writes docs/results.md.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail if the page is stale"
+    )
+    content = page()
+    if not parser.parse_args().check:
+        PAGE.write_text(content, "utf-8")
+    elif not PAGE.exists() or PAGE.read_text("utf-8") != content:
+        sys.exit("docs/results.md is stale: run python docs/generate_results.py")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""The dual-stream deepfake detector: from a folder of images to figures.
+
+| module | what it does |
+|---|---|
+| `data` | checks `data_dir/{train,val,test}/{real,fake}` and feeds it to Keras |
+| `model` | `build_model_v3`, and which layers of it are trained |
+| `training` | one stage of training: optimizer, augmentation, callbacks |
+| `train_model` | `train_model_v3`: the first phase, with a frozen backbone |
+| `fine_tune` | `fine_tune_v3`, `quick_fine_tune`: progressive unfreezing |
+| `evaluate_model`, `figures` | `evaluate_model_v3`: metrics, threshold, figures |
+| `demo_set`, `quickstart` | the whole job without data: rendered images |
+
+`python -m examples.deepfake_v3 --help` runs them from the command line.
+"""

@@ -1,0 +1,42 @@
+"""Command line of the detector: `python -m examples.deepfake_v3 --help`."""
+
+import sys
+
+import tyro
+
+from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
+from examples.deepfake_v3.fine_tune import (
+    FineTuneConfig,
+    QuickFineTuneConfig,
+    fine_tune_v3,
+    quick_fine_tune,
+)
+from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
+from examples.deepfake_v3.train_model import Config, train_model_v3
+
+COMMANDS = {
+    "quickstart": (QuickstartConfig, quickstart),
+    "train": (Config, train_model_v3),
+    "fine-tune": (FineTuneConfig, fine_tune_v3),
+    "quick-fine-tune": (QuickFineTuneConfig, quick_fine_tune),
+    "evaluate": (EvaluateConfig, evaluate_model_v3),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line and runs one command."""
+    config = tyro.extras.subcommand_cli_from_dict(
+        {name: config_class for name, (config_class, _) in COMMANDS.items()},
+        prog="python -m examples.deepfake_v3",
+        description="The dual-stream deepfake detector, from images to figures.",
+        args=arguments,
+    )
+    run = {config_class: function for config_class, function in COMMANDS.values()}
+    try:
+        run[type(config)](config)
+    except (OSError, ValueError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

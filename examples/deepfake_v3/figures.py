@@ -1,0 +1,206 @@
+"""Figures of an evaluation, drawn without pyplot and its global state."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    average_precision_score,
+    confusion_matrix,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
+
+REAL, FAKE, GREY = "#3b6fb6", "#d1603d", "#7f7f7f"
+SIZE, DPI = (8, 6), 100  # inches, pixels per inch: 800 x 600 pixels
+
+
+def save_figures(
+    y_true: np.ndarray, y_score: np.ndarray, threshold: float, directory: str | Path
+) -> list[Path]:
+    """Draws the five figures of an evaluation as PNG files.
+
+    Args:
+        y_true: Labels, real 0 and fake 1, of shape `(n,)` or `(n, 1)`.
+        y_score: Probabilities of fake in [0, 1], of the same length.
+        threshold: An image is called fake when its score is at least this.
+        directory: Where the files go; made if need be.
+
+    Returns:
+        The paths of confusion_matrix.png, roc.png, precision_recall.png,
+        calibration.png and score_distribution.png.
+    """
+    labels, scores = np.ravel(y_true), np.ravel(y_score)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for draw in (
+        confusion_matrix_figure,
+        roc_figure,
+        precision_recall_figure,
+        calibration_figure,
+        score_distribution_figure,
+    ):
+        path = directory / f"{draw.__name__.removesuffix('_figure')}.png"
+        with matplotlib.rc_context({"font.size": 13, "lines.linewidth": 2}):
+            draw(labels, scores, threshold).savefig(path)
+        paths.append(path)
+    return paths
+
+
+def confusion_matrix_figure(
+    labels: np.ndarray, scores: np.ndarray, threshold: float
+) -> Figure:
+    """Counts, and their share of each true class."""
+    figure = _figure()
+    axes = figure.add_subplot()
+    counts = confusion_matrix(labels, scores >= threshold, labels=[0, 1])
+    share = counts / counts.sum(axis=1, keepdims=True)
+    display = ConfusionMatrixDisplay(share, display_labels=["real", "fake"])
+    display.plot(ax=axes, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
+    for text, count, part in zip(
+        display.text_.flat, counts.flat, share.flat, strict=True
+    ):
+        text.set(text=f"{count}\n{part:.1%}", fontsize=20)
+    axes.set(
+        xlabel=f"called (fake from a score of {threshold:.3f})",
+        ylabel="true class",
+        title=f"Confusion matrix, {_count(labels)}",
+    )
+    return figure
+
+
+def roc_figure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Figure:
+    """True against false positive rate, with the threshold's place on it."""
+    figure = _figure()
+    axes = figure.add_subplot()
+    false_positive_rate, true_positive_rate, _ = roc_curve(labels, scores)
+    auc = roc_auc_score(labels, scores)
+    axes.plot(
+        false_positive_rate, true_positive_rate, color=FAKE, label=f"AUC {auc:.4f}"
+    )
+    axes.plot([0, 1], [0, 1], "--", color=GREY, label="chance, AUC 0.5")
+    called_fake = scores >= threshold
+    axes.plot(
+        called_fake[labels == 0].mean(),
+        called_fake[labels == 1].mean(),
+        "o",
+        color="black",
+        clip_on=False,
+        label=f"threshold {threshold:.3f}",
+    )
+    axes.set(
+        xlabel="real called fake (false positive rate)",
+        ylabel="fake called fake (recall)",
+        title=f"ROC, {_count(labels)}",
+    )
+    _unit_square(axes)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def precision_recall_figure(
+    labels: np.ndarray, scores: np.ndarray, threshold: float
+) -> Figure:
+    """Precision against recall, with the threshold's place on it."""
+    figure = _figure()
+    axes = figure.add_subplot()
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    average = average_precision_score(labels, scores)
+    axes.step(
+        recall,
+        precision,
+        where="post",
+        color=FAKE,
+        label=f"average precision {average:.4f}",
+    )
+    share = labels.mean()
+    axes.axhline(share, ls="--", color=GREY, label=f"chance, {share:.2f} are fake")
+    called_fake = scores >= threshold
+    if called_fake.any():  # precision is undefined otherwise
+        axes.plot(
+            called_fake[labels == 1].mean(),
+            labels[called_fake].mean(),
+            "o",
+            color="black",
+            clip_on=False,
+            label=f"threshold {threshold:.3f}",
+        )
+    axes.set(
+        xlabel="fake called fake (recall)",
+        ylabel="of those called fake, fake (precision)",
+        title=f"Precision and recall, {_count(labels)}",
+    )
+    _unit_square(axes)
+    axes.legend(loc="lower left")
+    return figure
+
+
+def calibration_figure(
+    labels: np.ndarray, scores: np.ndarray, threshold: float
+) -> Figure:
+    """How often an image with a given score is fake, and how many there are."""
+    figure = _figure()
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    # The 15 bins of the expected calibration error in evaluation.json.
+    frequency, mean_score = calibration_curve(labels, scores, n_bins=15)
+    top.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
+    top.plot(mean_score, frequency, "o-", color=FAKE, clip_on=False, label="detector")
+    top.set(
+        ylabel="share that is fake",
+        title=f"Calibration in 15 bins, {_count(labels)}",
+    )
+    _unit_square(top)
+    top.legend(loc="upper left")
+    bottom.hist(scores, bins=15, range=(0, 1), color=GREY, edgecolor="white")
+    bottom.axvline(threshold, color="black", label=f"threshold {threshold:.3f}")
+    bottom.set(xlabel="score (probability of fake)", ylabel="images")
+    bottom.legend(loc="upper center")
+    return figure
+
+
+def score_distribution_figure(
+    labels: np.ndarray, scores: np.ndarray, threshold: float
+) -> Figure:
+    """Histogram of the scores of either class."""
+    figure = _figure()
+    axes = figure.add_subplot()
+    for label, (name, colour) in enumerate((("real", REAL), ("fake", FAKE))):
+        axes.hist(
+            scores[labels == label],
+            bins=40,
+            range=(0, 1),
+            color=colour,
+            alpha=0.6,
+            label=f"{name}, {np.sum(labels == label)} images",
+        )
+    axes.axvline(threshold, color="black", label=f"threshold {threshold:.3f}")
+    axes.set(
+        xlim=(0, 1),
+        xlabel="score (probability of fake)",
+        ylabel="images",
+        title=f"Scores, {_count(labels)}",
+    )
+    axes.legend(loc="upper center")
+    return figure
+
+
+def _figure() -> Figure:
+    figure = Figure(SIZE, dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _count(labels: np.ndarray) -> str:
+    return f"n = {len(labels)}"
+
+
+def _unit_square(axes: Axes) -> None:
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    axes.grid(alpha=0.3)

@@ -1,0 +1,169 @@
+"""The detector, and which of its layers are trained."""
+
+from pathlib import Path
+
+import keras
+
+from keras_forensics.layers import ChannelAttention, ForensicStreamV3, GatedFusion
+
+HEAD_UNITS = (512, 256)
+
+
+def build_model_v3(
+    weights: str | Path | None = "imagenet",
+    image_size: int = 224,
+    alpha: float = 1.0,
+    dropout: float = 0.3,
+) -> keras.Model:
+    """Builds the dual-stream detector.
+
+    The visual stream is MobileNetV2, channel attention and global average pooling;
+    the forensic stream is a gate over its features. The fusion keeps the ungated
+    features beside the gated ones, and a head 512-256-1 ends in a sigmoid.
+
+    Args:
+        weights: Backbone weights: `"imagenet"` (downloaded), a `.h5` file made for
+            `keras.applications.MobileNetV2(include_top=False)`, or `None` for random
+            ones.
+        image_size: Side of the square input in pixels, at least 32.
+        alpha: Width of MobileNetV2.
+        dropout: Rate of both dropout layers of the head.
+
+    Returns:
+        Uncompiled model: `(batch, image_size, image_size, 3)` in grey levels 0..255 →
+        `(batch, 1)`, the probability that the image is fake, float32.
+
+    Raises:
+        FileNotFoundError: If `weights` names a file that does not exist.
+        ConnectionError: If the ImageNet weights cannot be downloaded.
+    """
+    images = keras.Input((image_size, image_size, 3), name="image")
+
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
+    backbone = _build_backbone(weights, image_size, alpha)
+    x = backbone(x)
+    x = ChannelAttention(name="channel_attention")(x)
+    visual = keras.layers.GlobalAveragePooling2D(name="visual_features")(x)
+
+    gate = ForensicStreamV3(gate_dim=visual.shape[-1], name="forensic_stream")(images)
+
+    x = GatedFusion(name="gated_fusion")([visual, gate])
+    for units in HEAD_UNITS:
+        x = keras.layers.Dense(units, activation="relu", name=f"dense_{units}")(x)
+        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{units}")(x)
+        x = keras.layers.Dropout(dropout, name=f"dropout_{units}")(x)
+    # float32: 16 bits cannot tell probabilities near 0 and 1 apart.
+    fake = keras.layers.Dense(
+        1, activation="sigmoid", dtype="float32", name="fake_probability"
+    )(x)
+    return keras.Model(images, fake, name="deepfake_detector_v3")
+
+
+def _build_backbone(weights, image_size, alpha) -> keras.Model:
+    if weights not in ("imagenet", None) and not Path(weights).is_file():
+        raise FileNotFoundError(
+            "`weights` must be 'imagenet', None or a .h5 file. "
+            f"Received: weights={str(weights)!r}, which does not exist"
+        )
+    try:
+        return keras.applications.MobileNetV2(
+            input_shape=(image_size, image_size, 3),
+            alpha=alpha,
+            include_top=False,
+            weights=None if weights is None else str(weights),
+            name="backbone",
+        )
+    except Exception as error:
+        if weights != "imagenet" or "URL fetch failure" not in str(error):
+            raise
+        raise ConnectionError(
+            "The ImageNet weights could not be downloaded. Where there is no network, "
+            "pass a file: weights='mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
+            "1.0_224_no_top.h5' (on the command line, --weights FILE)."
+        ) from error
+
+
+def load_detector(model_path: str | Path) -> keras.Model:
+    """Loads a saved detector in safe mode, uncompiled.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the model does not map square RGB images to one probability.
+    """
+    if not Path(model_path).is_file():
+        raise FileNotFoundError(
+            f"There is no model at `model_path`: {model_path}. Train one with `python "
+            "-m examples.deepfake_v3 train`, or give the path of yours."
+        )
+    model = keras.models.load_model(model_path, compile=False)
+    _, height, width, channels = (*model.input_shape, None, None, None)[:4]
+    if height is None or (width, channels) != (height, 3) or model.output_shape[1:] != (1,):
+        raise ValueError(
+            f"The model in {model_path} must map square RGB images of a fixed size, "
+            "(batch, size, size, 3), to one probability, (batch, 1). Received: "
+            f"input_shape={model.input_shape}, output_shape={model.output_shape}"
+        )
+    return model
+
+
+def freeze_backbone(model: keras.Model) -> None:
+    """Trains the forensic stream, the attention and the head only."""
+    model.get_layer("backbone").trainable = False
+
+
+def measure_backbone_statistics(model: keras.Model, images) -> None:
+    """Sets the BatchNorm statistics of a backbone with random weights.
+
+    Untouched statistics (mean 0, variance 1) let the signal fade from layer to layer,
+    until a frozen backbone gives the same features for every image.
+
+    Args:
+        model: The detector.
+        images: A batch of training images in grey levels 0..255.
+    """
+    backbone = model.get_layer("backbone")
+    norms = [
+        layer
+        for layer in backbone.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    momenta = [layer.momentum for layer in norms]
+    for layer in norms:
+        layer.momentum = 0.0  # the statistics of this batch alone
+    backbone(model.get_layer("rescaling")(images), training=True)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def unfreeze_backbone(model: keras.Model, last: int | None = None) -> None:
+    """Trains the last layers of the backbone too, or all for `None`.
+
+    BatchNormalization layers stay frozen one by one: it is what keeps them in
+    inference mode while Keras trains.
+    """
+    backbone = model.get_layer("backbone")
+    backbone.trainable = True
+    count = len(backbone.layers)
+    for index, layer in enumerate(backbone.layers):
+        layer.trainable = (last is None or index >= count - last) and not isinstance(
+            layer, keras.layers.BatchNormalization
+        )
+
+
+def rate_multipliers(model: keras.Model, first_layer_rate: float) -> dict[str, float]:
+    """Layer-wise learning rates of the backbone, relative to those of the head.
+
+    Args:
+        model: The detector.
+        first_layer_rate: Multiplier of the first layer; it grows geometrically with
+            depth, to 1 at the last.
+
+    Returns:
+        `{variable path: multiplier}` for the backbone's trainable variables.
+    """
+    layers = model.get_layer("backbone").layers
+    return {
+        variable.path: first_layer_rate ** (1 - index / (len(layers) - 1))
+        for index, layer in enumerate(layers)
+        for variable in layer.trainable_variables
+    }

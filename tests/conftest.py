@@ -1,0 +1,25 @@
+"""One hypothesis profile, and a fresh, seeded Keras for every test."""
+
+import keras
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "keras_forensics",
+    # Compilation makes first examples slow.
+    deadline=None,
+    max_examples=30,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("keras_forensics")
+
+
+@pytest.fixture(autouse=True)
+def fresh_keras():
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+    policy = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(policy)

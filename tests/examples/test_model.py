@@ -1,0 +1,156 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from examples.deepfake_v3.model import (
+    build_model_v3,
+    freeze_backbone,
+    load_detector,
+    measure_backbone_statistics,
+    rate_multipliers,
+    unfreeze_backbone,
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return build_model_v3(weights=None, image_size=32, alpha=0.35)
+
+
+def batch(count=8, size=32):
+    pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3))
+    return pixels.astype("float32")
+
+
+def moving_statistics(model):
+    return [
+        ops.convert_to_numpy(variable)
+        for layer in model.get_layer("backbone").layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+        for variable in (layer.moving_mean, layer.moving_variance)
+    ]
+
+
+def fit_one_epoch(model):
+    model.compile("adam", "binary_crossentropy")
+    model.fit(batch(), np.arange(8) % 2, batch_size=4, verbose=0)
+
+
+def test_full_size_model_has_the_layers_of_the_recipe():
+    model = build_model_v3(weights=None)
+    assert model.input_shape == (None, 224, 224, 3)
+    assert model.get_layer("visual_features").output.shape == (None, 1280)
+    assert model.get_layer("forensic_stream").output.shape == (None, 1280)
+    assert model.get_layer("gated_fusion").output.shape == (None, 2560)
+    assert [model.get_layer(f"dense_{units}").units for units in (512, 256)] == [512, 256]
+    assert {model.get_layer(f"dropout_{units}").rate for units in (512, 256)} == {0.3}
+    assert model.output_shape == (None, 1)
+
+
+def test_output_is_a_float32_probability_under_a_16_bit_policy():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build_model_v3(weights=None, image_size=32, alpha=0.35)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    output = model(batch())
+    assert keras.backend.standardize_dtype(output.dtype) == "float32"
+    assert model.get_layer("forensic_stream").compute_dtype == "bfloat16"
+
+
+def test_grey_levels_reach_the_forensic_stream_unscaled_and_the_backbone_scaled(model):
+    backbone_input = keras.Model(model.input, model.get_layer("rescaling").output)
+    black_and_white = np.zeros((1, 32, 32, 3), "float32")
+    black_and_white[:, :16] = 255
+    scaled = ops.convert_to_numpy(backbone_input(black_and_white))
+    assert (scaled.min(), scaled.max()) == (-1, 1)
+    assert model.get_layer("forensic_stream").value_range == (0, 255)
+
+
+def test_frozen_backbone_keeps_weights_and_moving_statistics_in_fit(model):
+    freeze_backbone(model)
+    backbone = model.get_layer("backbone")
+    before = [ops.convert_to_numpy(w) for w in backbone.weights]
+    gate = ops.convert_to_numpy(model.get_layer("forensic_stream").weights[-1])
+    fit_one_epoch(model)
+    for weight, old in zip(backbone.weights, before, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(weight), old)
+    assert not np.array_equal(
+        ops.convert_to_numpy(model.get_layer("forensic_stream").weights[-1]), gate
+    )
+
+
+def test_unfrozen_backbone_moves_but_its_moving_statistics_do_not(model):
+    unfreeze_backbone(model)
+    statistics = moving_statistics(model)
+    convolution = model.get_layer("backbone").get_layer("Conv1").kernel
+    before = ops.convert_to_numpy(convolution)
+    fit_one_epoch(model)
+    for new, old in zip(moving_statistics(model), statistics, strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert not np.array_equal(ops.convert_to_numpy(convolution), before)
+
+
+@pytest.mark.parametrize("last", [30, 80])
+def test_unfreezing_reaches_back_so_many_layers(model, last):
+    unfreeze_backbone(model, last)
+    layers = model.get_layer("backbone").layers
+    assert not any(layer.trainable_weights for layer in layers[:-last])
+    trained = [layer for layer in layers[-last:] if layer.trainable_weights]
+    assert trained
+    assert all("Conv" in type(layer).__name__ for layer in trained)
+    convolutions = [x for x in layers[-last:] if "Conv" in type(x).__name__]
+    assert trained == convolutions
+
+
+def test_rates_grow_geometrically_with_depth(model):
+    unfreeze_backbone(model)
+    multipliers = rate_multipliers(model, first_layer_rate=0.1)
+    variables = model.get_layer("backbone").trainable_variables
+    assert set(multipliers) == {variable.path for variable in variables}
+    values = [multipliers[variable.path] for variable in variables]
+    assert values == sorted(values)
+    assert 0.1 <= values[0] < 0.11
+    assert 0.9 < values[-1] <= 1
+
+
+def test_measured_statistics_keep_random_features_alive():
+    keras.utils.set_random_seed(0)
+    model = build_model_v3(weights=None, image_size=32, alpha=0.35)
+    features = keras.Model(model.input, model.get_layer("visual_features").output)
+    # Between images: a frozen backbone is of use only if its features differ.
+    before = ops.convert_to_numpy(features(batch())).std(axis=0).mean()
+    measure_backbone_statistics(model, batch())
+    after = ops.convert_to_numpy(features(batch())).std(axis=0).mean()
+    assert after > 100 * before
+    assert after > 0.05
+    assert model.get_layer("backbone").get_layer("bn_Conv1").momentum == 0.999
+
+
+def test_missing_weights_file_is_named():
+    with pytest.raises(FileNotFoundError, match=r"weights='nowhere\.h5'"):
+        build_model_v3(weights="nowhere.h5")
+
+
+def test_imagenet_without_a_network_says_how_to_pass_a_file(monkeypatch):
+    def offline(*args, **kwargs):
+        raise Exception("URL fetch failure on https://storage: no network")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
+    with pytest.raises(ConnectionError, match="--weights FILE"):
+        build_model_v3(weights="imagenet")
+
+
+def test_loading_says_when_there_is_no_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`model_path`: .*nothing\.keras"):
+        load_detector(tmp_path / "nothing.keras")
+
+
+def test_loading_refuses_a_model_that_is_no_detector(tmp_path):
+    inputs = keras.Input((8,))
+    other = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+    other.save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match=r"input_shape=\(None, 8\)"):
+        load_detector(tmp_path / "other.keras")

@@ -1,0 +1,219 @@
+"""The whole recipe on a handful of rendered images, from training to figures."""
+
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from examples.deepfake_v3.data import check_data_dir, make_dataset
+from examples.deepfake_v3.evaluate_model import evaluate_model_v3
+from examples.deepfake_v3.fine_tune import (
+    FineTuneConfig,
+    fine_tune_v3,
+    quick_fine_tune,
+)
+from examples.deepfake_v3.train_model import Config, train_model_v3
+
+pytestmark = pytest.mark.backends
+
+
+@pytest.fixture(scope="module")
+def recipe(demo_data, tmp_path_factory):
+    """Trains, fine-tunes and evaluates once; the tests below look at the results."""
+    run = tmp_path_factory.mktemp("recipe")
+    common = {
+        "data_dir": str(demo_data),
+        "log_dir": str(run / "logs"),
+        "batch_size": 8,
+        "verbose": 0,
+    }
+    model, history = train_model_v3(
+        model_save_path=str(run / "models" / "detector.keras"),
+        weights=None,
+        image_size=64,
+        alpha=0.35,
+        epochs=2,
+        **common,
+    )
+    tuned, all_history = fine_tune_v3(
+        model_path=str(run / "models" / "detector_best.keras"),
+        output_path=str(run / "models" / "detector_final.keras"),
+        unfreeze=(30, None),
+        learning_rates=(1e-4, 5e-5),
+        epochs=(1, 1),
+        **common,
+    )
+    results = evaluate_model_v3(
+        model_path=str(run / "models" / "detector_final.keras"),
+        data_dir=str(demo_data),
+        reports_dir=str(run / "reports"),
+    )
+    return types.SimpleNamespace(
+        run=run,
+        common=common,
+        model=model,
+        history=history,
+        tuned=tuned,
+        all_history=all_history,
+        results=results,
+    )
+
+
+def test_training_returns_its_history(recipe):
+    assert {"loss", "accuracy", "auc", "val_auc"} <= recipe.history.keys()
+    assert len(recipe.history["val_auc"]) == 2
+
+
+def test_history_is_logged_as_csv(recipe):
+    path = recipe.run / "logs" / "detector" / "history.csv"
+    with path.open(newline="") as file:
+        logged = [float(row["val_auc"]) for row in csv.DictReader(file)]
+    assert logged == pytest.approx(recipe.history["val_auc"])
+
+
+def test_every_model_file_is_whole_and_none_is_left_over(recipe):
+    assert {path.name for path in (recipe.run / "models").iterdir()} == {
+        "detector.keras",
+        "detector_best.keras",
+        "detector_final.keras",
+        "detector_final_stage1.keras",
+        "detector_final_stage2.keras",
+    }
+    assert not list(recipe.run.rglob("*partial*"))
+
+
+def test_finished_stages_leave_no_backup(recipe):
+    assert not list((recipe.run / "logs").rglob("backup"))
+
+
+def test_fine_tuning_returns_the_history_of_each_stage(recipe):
+    assert list(recipe.all_history) == ["stage1", "stage2"]
+    assert all(len(h["val_auc"]) == 1 for h in recipe.all_history.values())
+
+
+def test_final_model_is_the_best_of_all_stages(recipe):
+    def score(history):
+        return history["val_auc"][0], -history["val_loss"][0]
+
+    best = max(recipe.all_history, key=lambda stage: score(recipe.all_history[stage]))
+    files = recipe.run / "models"
+    expected = keras.models.load_model(files / f"detector_final_{best}.keras")
+    for ours, theirs in zip(recipe.tuned.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs)
+        )
+
+
+def test_fine_tuning_moves_the_backbone(recipe):
+    start = keras.models.load_model(recipe.run / "models" / "detector_best.keras")
+    before = start.get_layer("backbone").get_layer("Conv_1").kernel
+    after = recipe.tuned.get_layer("backbone").get_layer("Conv_1").kernel
+    assert not np.array_equal(ops.convert_to_numpy(before), ops.convert_to_numpy(after))
+
+
+def test_evaluation_reports_both_thresholds_and_writes_them(recipe):
+    for threshold in ("default_threshold", "optimal_threshold"):
+        assert {"accuracy", "auc_roc", "f1_score"} <= recipe.results[threshold].keys()
+    written = json.loads((recipe.run / "reports" / "evaluation.json").read_text())
+    assert written["default_threshold"] == recipe.results["default_threshold"]
+    assert all(Path(figure).is_file() for figure in recipe.results["figures"])
+    assert len(recipe.results["figures"]) == 5
+
+
+LOAD = """
+import sys
+import keras
+import numpy as np
+import keras_forensics
+model = keras.models.load_model(sys.argv[1])
+np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+assert not any(name.startswith("examples") for name in sys.modules)
+"""
+
+
+def test_saved_model_predicts_alike_in_a_process_that_knows_only_the_library(
+    recipe, demo_data, tmp_path
+):
+    images = check_data_dir(demo_data)["test"]
+    dataset = make_dataset(images, image_size=64, batch_size=8, training=False)
+    pixels = np.concatenate([np.asarray(batch) for batch, _ in dataset])
+    np.save(tmp_path / "pixels.npy", pixels)
+    model = recipe.run / "models" / "detector_final.keras"
+    subprocess.run(
+        [sys.executable, "-c", LOAD, model, "pixels.npy", "scores.npy"],
+        cwd=tmp_path,
+        check=True,
+        env={**_environment(), "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    expected = recipe.tuned.predict(pixels, verbose=0)
+    np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
+
+
+def _environment():
+    import os
+
+    return {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
+
+
+def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
+    output = tmp_path / "quick.keras"
+    model = quick_fine_tune(
+        model_path=str(recipe.run / "models" / "detector_best.keras"),
+        output_path=str(output),
+        unfreeze=10,
+        epochs=1,
+        **(recipe.common | {"log_dir": str(tmp_path / "logs"), "pipeline": "grain"}),
+    )
+    assert isinstance(model, keras.Model)
+    assert output.is_file()
+    assert len(list((tmp_path / "logs").glob("*/history.csv"))) == 1
+
+
+def test_unknown_option_is_named():
+    with pytest.raises(TypeError, match="learning_rte"):
+        train_model_v3(learning_rte=1e-3)
+
+
+def test_stages_of_different_number_are_refused():
+    with pytest.raises(ValueError, match=r"epochs=\(5, 5\)"):
+        FineTuneConfig(epochs=(5, 5))
+
+
+def test_defaults_are_those_of_the_recipe():
+    config = Config()
+    assert (config.epochs, config.batch_size, config.label_smoothing) == (15, 64, 0.1)
+    tuning = FineTuneConfig()
+    assert tuning.unfreeze == (30, 80, None)
+    assert tuning.learning_rates == (1e-4, 5e-5, 1e-5)
+    assert (tuning.epochs, tuning.batch_size) == ((5, 5, 5), 48)
+
+
+def test_every_option_is_described():
+    import tyro
+
+    for config in (Config, FineTuneConfig):
+        text = tyro.extras.get_parser(config).format_help()
+        for field in dataclasses.fields(config):
+            assert f"--{field.name.replace('_', '-')}" in text
+            assert field.name in _documented(config)
+
+
+def _documented(config):
+    import ast
+    import inspect
+
+    names = set()
+    for base in config.__mro__[:-1]:
+        body = ast.parse(inspect.getsource(base)).body[0].body
+        for field, text in zip(body, body[1:]):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                names.add(field.target.id)
+    return names
