@@ -68,7 +68,7 @@ def constrain(kernel, normalization="project"):
         total = ops.sum(kernel, axis=(0, 1), keepdims=True)
         smallest = SMALLEST_SUM * ops.sum(ops.abs(kernel), axis=(0, 1), keepdims=True)
         smallest = ops.where(smallest > 0, smallest, 1)
-        size = ops.maximum(ops.abs(total), smallest)
+        size = ops.where(ops.abs(total) < smallest, smallest, ops.abs(total))
         target = ops.where(total < 0, -size, size)
         kernel = (kernel + (target - total) / taps) / target
     return ops.where(is_centre, -1.0, kernel)

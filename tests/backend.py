@@ -66,7 +66,11 @@ def gradients(layer, inputs, weights):
         found = torch.autograd.grad(loss, [*inputs, *variables])
         of_inputs, of_weights = found[: len(inputs)], found[len(inputs) :]
     numpy = keras.ops.convert_to_numpy
-    return float(loss), [numpy(g) for g in of_inputs], [numpy(g) for g in of_weights]
+    return (
+        float(numpy(loss)),
+        [numpy(g) for g in of_inputs],
+        [numpy(g) for g in of_weights],
+    )
 
 
 def _call(layer, inputs):

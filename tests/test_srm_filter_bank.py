@@ -197,9 +197,9 @@ def test_maps_are_channel_major_or_summed(channels, sum_channels):
     assert actual.shape[-1] == (5 if sum_channels else 5 * channels)
     np.testing.assert_array_equal(
         keras.ops.convert_to_numpy(actual),
-        oracle.residuals(
-            images, *read_bank("v3"), sum_channels=sum_channels
-        ).astype("float32"),
+        oracle.residuals(images, *read_bank("v3"), sum_channels=sum_channels).astype(
+            "float32"
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """Command line of the detector: `python -m examples.deepfake_v3 --help`."""
 
 import sys
+from collections.abc import Callable
 
 import tyro
 
@@ -14,7 +15,7 @@ from examples.deepfake_v3.fine_tune import (
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[type, Callable]] = {
     "quickstart": (QuickstartConfig, quickstart),
     "train": (Config, train_model_v3),
     "fine-tune": (FineTuneConfig, fine_tune_v3),
@@ -31,9 +32,9 @@ def main(arguments: list[str] | None = None) -> None:
         description="The dual-stream deepfake detector, from images to figures.",
         args=arguments,
     )
-    run = {config_class: function for config_class, function in COMMANDS.values()}
+    run = dict(COMMANDS.values())[type(config)]
     try:
-        run[type(config)](config)
+        run(config)
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
 

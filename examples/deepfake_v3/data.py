@@ -32,6 +32,8 @@ DECODE_THREADS = os.cpu_count() or 1
 
 # Past Pillow's limit of pixels, refuse the file before it is decoded.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+# Keras says so at the end of every Grain dataset, since it does not ask its length.
+warnings.filterwarnings("ignore", message="Your input ran out of data")
 
 
 class UnusableImageError(ValueError):
@@ -95,12 +97,13 @@ def read_image(source) -> np.ndarray:
     """
     try:
         with Image.open(source) as image:
-            if getattr(image, "n_frames", 1) > 1:
-                raise UnusableImageError(f"animated, {image.n_frames} frames")
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I"):  # 16 bits, which convert() would clip
-                image = Image.fromarray((np.asarray(image) >> 8).astype("uint8"))
-            return np.asarray(image.convert("RGB"))
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1:
+                raise UnusableImageError(f"animated, {frames} frames")
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16 bits, which convert() would clip
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype("uint8"))
+            return np.asarray(upright.convert("RGB"))
     except UnusableImageError:
         raise
     except Exception as error:  # Pillow's plugins raise what they like

@@ -1,6 +1,7 @@
 """Phase 2: fine-tunes the backbone, in three stages from its end to its start."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import keras
@@ -95,8 +96,11 @@ def fine_tune_v3(
         TypeError: If an override is no field of `FineTuneConfig`.
     """
     config = dataclasses.replace(config or FineTuneConfig(), **overrides)
-    stages = zip(config.unfreeze, config.learning_rates, config.epochs, strict=True)
-    stages = list(stages)[: None if config.run_all_stages else 1]
+    stages = list(
+        zip(config.unfreeze, config.learning_rates, config.epochs, strict=True)
+    )
+    if not config.run_all_stages:
+        stages = stages[:1]
     return _run_stages(config, Path(config.output_path), stages)
 
 
@@ -129,7 +133,8 @@ def _run_stages(config, output_path, stages):
     )
     keras.utils.set_random_seed(config.seed)
     all_history = {}
-    best_score, best_path = None, None
+    best_score = (-math.inf, -math.inf)
+    best_path = output_path
     for number, (last, learning_rate, epochs) in enumerate(stages, start=1):
         stage = f"stage{number}"
         stage_path = output_path.with_name(f"{output_path.stem}_{stage}.keras")
@@ -147,7 +152,7 @@ def _run_stages(config, output_path, stages):
         )
         all_history[stage] = history
         score = best_epoch_score(history)
-        if best_score is None or score > best_score:
+        if score > best_score:
             best_score, best_path = score, stage_path
         model.load_weights(best_path)
     save_model(model, output_path)

@@ -97,7 +97,11 @@ def load_detector(model_path: str | Path) -> keras.Model:
         )
     model = keras.models.load_model(model_path, compile=False)
     _, height, width, channels = (*model.input_shape, None, None, None)[:4]
-    if height is None or (width, channels) != (height, 3) or model.output_shape[1:] != (1,):
+    if (
+        height is None
+        or (width, channels) != (height, 3)
+        or model.output_shape[1:] != (1,)
+    ):
         raise ValueError(
             f"The model in {model_path} must map square RGB images of a fixed size, "
             "(batch, size, size, 3), to one probability, (batch, 1). Received: "

@@ -48,7 +48,7 @@ def quickstart(config: QuickstartConfig | None = None, **overrides) -> dict[str,
         image_size=96,
         seed=config.seed,
     )
-    training = {
+    training: dict[str, Any] = {
         "data_dir": str(data),
         "log_dir": str(run / "logs"),
         "shuffle_labels": config.shuffle_labels,

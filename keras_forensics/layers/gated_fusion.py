@@ -14,9 +14,6 @@ class GatedFusion(keras.layers.Layer):
 
     The skip keeps the gradient of the visual stream alive when a gate closes.
 
-    Args:
-        **kwargs: `name`, `dtype` and the other arguments of `keras.layers.Layer`.
-
     Input shape:
         A list `[visual, gate]` of two tensors of one shape, `(..., features)`. The
         gate is meant to lie in [0, 1], as from a sigmoid.

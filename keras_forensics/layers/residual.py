@@ -47,12 +47,12 @@ def residual_conv(
     """
     borders = _borders(kernel.shape, dilation_rate, data_format)
     _check_size(inputs.shape, borders, padding)
-    if padding == "reflect":
+    if padding == "reflect" and all(borders.values()):
         pad_width = [(borders.get(axis, 0),) * 2 for axis in range(4)]
         inputs = ops.pad(inputs, pad_width, mode="reflect")
-    elif padding == "symmetric":
+    elif padding in ("reflect", "symmetric"):
         for axis, pixels in borders.items():
-            inputs = _pad_symmetric(inputs, axis, pixels)
+            inputs = _mirror(inputs, axis, pixels, skip=int(padding == "reflect"))
     return ops.conv(
         inputs,
         kernel,
@@ -122,18 +122,17 @@ def _check_size(input_shape, borders, padding):
             )
 
 
-def _pad_symmetric(inputs, axis: int, pixels: int):
-    """Mirrors one axis at its edges, edge pixel included.
+def _mirror(inputs, axis: int, pixels: int, skip: int):
+    """Mirrors one axis at its ends, leaving out `skip` pixels at the edge.
 
-    Written out because `keras.ops.pad(mode="symmetric")` repeats the edge pixel
-    instead on the torch backend.
+    Written out because on the torch backend `keras.ops.pad` repeats the edge pixel in
+    mode "symmetric", and in mode "reflect" cannot pad the width alone.
     """
     if pixels == 0:
         return inputs
-    before = [slice(None)] * 4
-    after = [slice(None)] * 4
-    before[axis] = slice(pixels)
-    after[axis] = slice(-pixels, None)
+    before, after = [slice(None)] * 4, [slice(None)] * 4
+    before[axis] = slice(skip, pixels + skip)
+    after[axis] = slice(-pixels - skip, -skip or None)
     return ops.concatenate(
         [
             ops.flip(inputs[tuple(before)], axis),

@@ -1,3 +1,8 @@
+import ast
+import dataclasses
+import inspect
+import itertools
+
 import pytest
 
 from examples.deepfake_v3 import __main__ as command_line
@@ -11,12 +16,22 @@ def test_every_command_has_a_help(command, capsys):
     assert f"python -m examples.deepfake_v3 {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", command_line.COMMANDS)
+def test_every_option_is_described(command):
+    config_class, _ = command_line.COMMANDS[command]
+    described = set()
+    for base in config_class.__mro__[:-1]:
+        body = ast.parse(inspect.getsource(base)).body[0].body
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                described.add(field.target.id)
+    assert {field.name for field in dataclasses.fields(config_class)} <= described
+
+
 def test_options_reach_the_configuration(monkeypatch):
     seen = []
     config_class, _ = command_line.COMMANDS["fine-tune"]
-    monkeypatch.setitem(
-        command_line.COMMANDS, "fine-tune", (config_class, seen.append)
-    )
+    monkeypatch.setitem(command_line.COMMANDS, "fine-tune", (config_class, seen.append))
     command_line.main(
         "fine-tune --epochs 1 2 3 --unfreeze 10 None None --no-augment".split()
     )

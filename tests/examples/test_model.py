@@ -44,7 +44,10 @@ def test_full_size_model_has_the_layers_of_the_recipe():
     assert model.get_layer("visual_features").output.shape == (None, 1280)
     assert model.get_layer("forensic_stream").output.shape == (None, 1280)
     assert model.get_layer("gated_fusion").output.shape == (None, 2560)
-    assert [model.get_layer(f"dense_{units}").units for units in (512, 256)] == [512, 256]
+    assert [model.get_layer(f"dense_{units}").units for units in (512, 256)] == [
+        512,
+        256,
+    ]
     assert {model.get_layer(f"dropout_{units}").rate for units in (512, 256)} == {0.3}
     assert model.output_shape == (None, 1)
 

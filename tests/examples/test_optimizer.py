@@ -10,7 +10,9 @@ def step(optimizer, value=1.0, gradient=0.3, names=("slow", "fast")):
     """One step on equal kernels; returns how far each moved."""
     variables = []
     for name in names:
-        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name=name)
+        layer = keras.layers.Dense(
+            1, use_bias=False, kernel_initializer="ones", name=name
+        )
         layer.build((None, 4))
         layer.kernel.assign(ops.full((4, 1), value))
         variables.append(layer.kernel)
@@ -26,9 +28,7 @@ def test_multiplier_scales_the_update():
 
 
 def test_multiplier_scales_the_decay():
-    slow, fast = step(
-        LayerwiseAdamW(0.01, 0.5, {"slow/kernel": 0.1}), gradient=0.0
-    )
+    slow, fast = step(LayerwiseAdamW(0.01, 0.5, {"slow/kernel": 0.1}), gradient=0.0)
     assert fast == pytest.approx(0.005, rel=1e-4)
     assert slow == pytest.approx(0.0005, rel=1e-3)
 

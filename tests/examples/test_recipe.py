@@ -1,7 +1,6 @@
 """The whole recipe on a handful of rendered images, from training to figures."""
 
 import csv
-import dataclasses
 import json
 import subprocess
 import sys
@@ -194,26 +193,3 @@ def test_defaults_are_those_of_the_recipe():
     assert tuning.unfreeze == (30, 80, None)
     assert tuning.learning_rates == (1e-4, 5e-5, 1e-5)
     assert (tuning.epochs, tuning.batch_size) == ((5, 5, 5), 48)
-
-
-def test_every_option_is_described():
-    import tyro
-
-    for config in (Config, FineTuneConfig):
-        text = tyro.extras.get_parser(config).format_help()
-        for field in dataclasses.fields(config):
-            assert f"--{field.name.replace('_', '-')}" in text
-            assert field.name in _documented(config)
-
-
-def _documented(config):
-    import ast
-    import inspect
-
-    names = set()
-    for base in config.__mro__[:-1]:
-        body = ast.parse(inspect.getsource(base)).body[0].body
-        for field, text in zip(body, body[1:]):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                names.add(field.target.id)
-    return names

@@ -126,7 +126,12 @@ def test_nan_loss_ends_the_run_and_says_what_to_try(loss):
 
 @pytest.mark.parametrize(
     ("capability", "policy"),
-    [(0.0, "float32"), (6.1, "float32"), (7.5, "mixed_float16"), (9.0, "mixed_float16")],
+    [
+        (0.0, "float32"),
+        (6.1, "float32"),
+        (7.5, "mixed_float16"),
+        (9.0, "mixed_float16"),
+    ],
 )
 def test_policy_follows_the_device(monkeypatch, capability, policy):
     monkeypatch.setattr(training, "_gpu_capability", lambda: capability)

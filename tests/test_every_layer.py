@@ -1,0 +1,316 @@
+"""What every layer must do."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from keras.src.testing import TestCase
+
+import keras_forensics
+from keras_forensics.testing import assert_batch_independent, assert_serializable
+from tests.backend import NAME, compiled, float64, gradients, run_python
+from tests.cases import CASES, IMAGE_CASES
+from tests.tolerances import assert_close
+
+numpy = keras.ops.convert_to_numpy
+every_layer = pytest.mark.parametrize("case", CASES, ids=str)
+every_image_layer = pytest.mark.parametrize("case", IMAGE_CASES, ids=str)
+every_policy = pytest.mark.parametrize(
+    "policy", ["float32", "mixed_float16", "mixed_bfloat16"]
+)
+
+
+def test_there_is_a_case_for_every_layer():
+    cases = [case.layer_class for case in CASES]
+    assert set(cases) == {
+        getattr(keras_forensics.layers, name) for name in keras_forensics.layers.__all__
+    }
+
+
+@every_layer
+def test_keras_own_layer_test(case):
+    keras_test = TestCase()
+    keras_test.setUp()
+    keras_test.run_layer_test(
+        case.layer_class,
+        init_kwargs=case.arguments,
+        input_shape=tuple(case.shape)
+        if isinstance(case.shape, tuple)
+        else list(case.shape),
+        expected_num_trainable_weights=case.weights[0],
+        expected_num_non_trainable_weights=case.weights[1],
+        expected_num_seed_generators=0,
+        supports_masking=False,
+    )
+
+
+# Serialization.
+
+
+@every_layer
+def test_case_changes_every_argument(case):
+    parameters = inspect.signature(case.layer_class).parameters
+    assert set(case.changed) == set(parameters) - {"kwargs"}
+    for name, value in case.changed.items():
+        if name not in case.arguments and not (name == "strides" and len(value) == 2):
+            assert value != parameters[name].default, name
+
+
+@every_layer
+def test_every_changed_argument_survives_saving(case):
+    if "data_format" in case.changed and isinstance(case.shape, tuple):
+        batch, *sides, channels = case.shape
+        inputs = case.inputs(shape=(batch, channels, *sides))
+    else:
+        inputs = case.inputs()
+    assert_serializable(case.layer_class(**case.changed, name="changed"), inputs)
+
+
+@every_policy
+@every_layer
+def test_layer_survives_saving(case, policy):
+    layer = case.layer(dtype=policy, trainable=False)
+    assert_serializable(layer, case.inputs())
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    """A model of every layer, its inputs and its outputs."""
+    folder = tmp_path_factory.mktemp("saved")
+    image = keras.Input((None, None, 3), name="image")
+    maps = [keras_forensics.SRMLayerV3(padding="symmetric")(image)]
+    maps += [keras_forensics.SRMFilterBank("srm30")(image)]
+    maps += [keras_forensics.BayarConv2D(4, 5, padding="reflect")(image)]
+    maps += [
+        keras_forensics.BayarConv2D(4, 3, padding="symmetric", normalization="divide")(
+            image
+        )
+    ]
+    maps = keras.layers.Concatenate()(maps)
+    maps = keras_forensics.ChannelAttention(8)(maps)
+    visual = keras.layers.GlobalAveragePooling2D()(maps)
+    gate = keras_forensics.ForensicStreamV3(visual.shape[-1], 2, (4,))(image)
+    fused = keras_forensics.GatedFusion()([visual, gate])
+    model = keras.Model(image, fused)
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 18, 3), "uint8")
+    model.save(folder / "model.keras")
+    np.savez(
+        folder / "arrays.npz", images=images, outputs=model.predict(images, verbose=0)
+    )
+    return folder
+
+
+LOAD_AND_PREDICT = """
+import keras, numpy as np
+import keras_forensics
+model = keras.models.load_model("model.keras")
+arrays = np.load("arrays.npz")
+outputs = np.asarray(model.predict(arrays["images"], verbose=0))
+assert outputs.shape == arrays["outputs"].shape
+largest = abs(arrays["outputs"]).max()
+np.testing.assert_allclose(outputs, arrays["outputs"], 0, 1e-5 * largest)
+print(keras.backend.backend(), "agrees")
+"""
+
+
+def test_model_loads_in_a_fresh_process_in_safe_mode(saved_model):
+    assert f"{NAME} agrees" in run_python(LOAD_AND_PREDICT, cwd=saved_model)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "openvino"])
+def test_model_predicts_on_the_other_backends(saved_model, backend):
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    output = run_python(LOAD_AND_PREDICT, backend=backend, cwd=saved_model)
+    assert f"{backend} agrees" in output
+
+
+# Shapes and formats.
+
+
+@every_layer
+def test_unknown_sizes_are_allowed(case):
+    inputs = case.inputs()
+    arrays = inputs if isinstance(inputs, list) else [inputs]
+    unknown = [
+        keras.Input((*[None] * (x.ndim - 2), x.shape[-1]), batch_size=None)
+        for x in arrays
+    ]
+    outputs = case.layer()(unknown if len(unknown) > 1 else unknown[0])
+    assert outputs.shape[0] is None
+    model = keras.Model(unknown, outputs)
+    assert_close(model.predict(inputs, verbose=0), numpy(model.layers[-1](inputs)))
+
+
+@every_layer
+def test_computed_output_shape_is_the_true_one(case):
+    layer = case.layer()
+    expected = layer.compute_output_shape(case.shape)
+    assert tuple(layer(case.inputs()).shape) == tuple(expected)
+
+
+@every_image_layer
+def test_channels_first_equals_channels_last(case):
+    images = case.inputs()
+    last, first = case.layer(), case.layer(data_format="channels_first")
+    expected = numpy(last(images))
+    first.build((None, images.shape[-1], None, None))
+    for ours, theirs in zip(first.weights, last.weights, strict=True):
+        ours.assign(keras.ops.reshape(theirs, ours.shape))
+    actual = numpy(first(np.moveaxis(images, -1, 1)))
+    if actual.ndim == 4:
+        actual = np.moveaxis(actual, 1, -1)
+    assert_close(actual, expected.astype("float64"))
+
+
+@every_image_layer
+def test_data_format_defaults_to_that_of_keras(case):
+    keras.config.set_image_data_format("channels_first")
+    try:
+        assert case.layer().data_format == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+@every_image_layer
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "float64"])
+def test_input_dtype_does_not_change_the_result(case, dtype):
+    layer = case.layer()
+    expected = numpy(layer(case.inputs("float32")))
+    inputs = keras.ops.convert_to_tensor(case.inputs(), "float32")
+    with float64():
+        inputs = keras.ops.cast(inputs, dtype)
+    assert_close(layer(inputs), expected.astype("float64"))
+
+
+# Policies.
+
+
+@every_policy
+@every_layer
+def test_policy_reaches_every_child(case, policy):
+    layer = case.layer(dtype=policy)
+    outputs = layer(case.inputs())
+    assert keras.backend.standardize_dtype(outputs.dtype) == layer.compute_dtype
+    for child in layer._flatten_layers():
+        assert child.dtype_policy.name == policy
+    assert all(v.dtype == "float32" for v in layer.weights)
+
+
+@every_policy
+@every_layer
+def test_outputs_are_close_in_every_policy(case, policy):
+    reference, layer = case.layer(), case.layer(dtype=policy)
+    expected = numpy(reference(case.inputs())).astype("float64")
+    layer(case.inputs())
+    layer.set_weights(reference.get_weights())
+    assert_close(layer(case.inputs()), expected, policy)
+
+
+# Gradients.
+
+
+@every_layer
+def test_gradients_equal_finite_differences(case):
+    with float64():
+        layer = case.layer(dtype="float64")
+        inputs = case.inputs("float64")
+        layer(inputs)
+        inputs = inputs if isinstance(inputs, list) else [inputs + 0.25]
+        random = np.random.default_rng(1)
+        shape = layer.compute_output_shape(
+            case.shape if len(inputs) > 1 else inputs[0].shape
+        )
+        weights = random.normal(size=shape)
+        _, of_inputs, of_weights = gradients(layer, inputs, weights)
+        assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
+
+        values = [numpy(v) for v in layer.trainable_variables]
+        for _ in range(3):
+            steps = [random.normal(size=x.shape) for x in inputs]
+            weight_steps = [random.normal(size=v.shape) for v in values]
+            losses = []
+            for h in (1e-6, -1e-6):
+                for v, value, step in zip(
+                    layer.trainable_variables, values, weight_steps, strict=True
+                ):
+                    v.assign(value + h * step)
+                moved = [x + h * s for x, s in zip(inputs, steps, strict=True)]
+                outputs = layer(moved if len(moved) > 1 else moved[0])
+                losses.append((numpy(outputs) * weights).sum())
+            expected = sum(
+                (g * s).sum()
+                for g, s in zip(
+                    of_inputs + of_weights, steps + weight_steps, strict=True
+                )
+            )
+            slope = (losses[0] - losses[1]) / 2e-6
+            scale = abs(losses[0]) + abs(slope)
+            assert slope == pytest.approx(expected, rel=1e-5, abs=1e-6 * scale)
+
+
+@every_layer
+def test_gradients_are_finite_on_flat_and_extreme_images(case):
+    layer = case.layer()
+    for value in (0.0, 255.0):
+        inputs = [
+            np.full(shape, value, "float32")
+            for shape in (case.shape if isinstance(case.shape, list) else [case.shape])
+        ]
+        layer(inputs if len(inputs) > 1 else inputs[0])
+        shape = layer.compute_output_shape(case.shape)
+        _, of_inputs, of_weights = gradients(layer, inputs, np.ones(shape, "float32"))
+        assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
+
+
+# Compilation.
+
+
+@every_layer
+def test_compiled_layer_equals_the_eager_one(case):
+    layer, inputs = case.layer(), case.inputs()
+    expected = numpy(layer(inputs)).astype("float64")
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
+    assert_close(compiled(layer)(tensors), expected)
+
+
+# Inference.
+
+
+@every_layer
+def test_inference_does_not_depend_on_batch_mates(case):
+    layer = case.layer()
+    layer(case.inputs())
+    assert_batch_independent(_inference(layer), case.inputs())
+
+
+def _inference(layer):
+    """Layers without a training argument refuse one."""
+    if layer._call_has_training_arg:
+        return layer
+    return lambda x, training: layer(x)
+
+
+# Errors.
+
+
+@every_image_layer
+@pytest.mark.parametrize("shape", [(12, 14, 3), (2, 12, 14, 3, 1), (2, 3)])
+def test_inputs_that_are_no_images_are_refused(case, shape):
+    with pytest.raises(ValueError, match=r"expected ndim=4, found ndim="):
+        case.layer()(np.zeros(shape, "float32"))
+
+
+@every_image_layer
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_unknown_channels_are_refused(case, data_format):
+    with pytest.raises(ValueError, match=r"channel dimension of channels_.*Received: "):
+        case.layer(data_format=data_format).build((None, None, None, None))
+
+
+@every_image_layer
+def test_other_number_of_channels_than_built_for_is_refused(case):
+    layer = case.layer()
+    layer.build((None, None, None, 4))
+    with pytest.raises(ValueError, match=r"expected axis -1 .* value 4"):
+        layer(np.zeros((2, 12, 14, 8), "float32"))
