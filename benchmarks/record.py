@@ -2,11 +2,14 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 from pathlib import Path
 
 import keras
+
+from examples.deepfake_v3.files import replacing
 
 PACKAGES = ("keras", "numpy", "tensorflow", "jax", "torch", "scikit-learn", "pillow")
 
@@ -32,8 +35,6 @@ def write_result(
         notes: What to know before one quotes it.
         **details: Further fields, such as the raw numbers of each seed.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "title": title,
         "what": what,
@@ -45,15 +46,12 @@ def write_result(
         "notes": notes,
         **details,
     }
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def describe_machine() -> dict[str, str | int]:
     """Processor, cores that this process may use, and system."""
-    import os
-
     processor = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

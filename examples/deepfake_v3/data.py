@@ -19,6 +19,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
+from examples.deepfake_v3.files import replacing
+
 CLASS_NAMES = ("real", "fake")  # label 0, label 1, whatever the alphabet says
 SPLITS = ("train", "val", "test")
 EXTENSIONS = {
@@ -227,13 +229,13 @@ def _refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> No
 
 
 def _write_quarantine(rows: Iterable[tuple[Path, str]], report_path: Path) -> None:
-    report_path.parent.mkdir(parents=True, exist_ok=True)
-    partial = report_path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(report_path) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(("file", "reason"))
         writer.writerows(rows)
-    partial.replace(report_path)
 
 
 def crop_to_size(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,6 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from examples.deepfake_v3.data import ImageList, check_data_dir, make_dataset
 from examples.deepfake_v3.figures import save_figures
+from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.model import load_detector
 
 Criterion = Literal["f1", "youden", "balanced"]
@@ -80,7 +80,7 @@ def evaluate_model_v3(
             training=False,
             pipeline=config.pipeline,
         )
-        return np.asarray(model.predict(dataset, verbose=0), np.float64)
+        return np.asarray(model.predict(dataset, verbose=1), np.float64)
 
     test_labels, test_scores = splits["test"].labels, predict(splits["test"])
     default = optimal = compute_metrics(test_labels, test_scores)
@@ -90,7 +90,6 @@ def evaluate_model_v3(
         )
         optimal = compute_metrics(test_labels, test_scores, threshold)
 
-    reports.mkdir(parents=True, exist_ok=True)
     figures = []
     if config.generate_plots:
         figures = save_figures(
@@ -105,10 +104,8 @@ def evaluate_model_v3(
         "threshold_criterion": config.threshold_criterion,
         "figures": [str(path) for path in figures],
     }
-    # Replaced in one step, so that a reader never meets half a report.
-    partial = reports / "evaluation.json.partial"
-    partial.write_text(json.dumps(results, indent=2) + "\n")
-    os.replace(partial, reports / "evaluation.json")
+    with replacing(reports / "evaluation.json") as partial:
+        partial.write_text(json.dumps(results, indent=2) + "\n")
     _print_summary(results)
     print(f"Saved {reports / 'evaluation.json'} and {len(figures)} figures.")
     return results

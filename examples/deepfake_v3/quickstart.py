@@ -79,7 +79,8 @@ def quickstart(config: QuickstartConfig | None = None, **overrides) -> dict[str,
         pipeline=config.pipeline,
     )
     print(
-        "\nThe demo set is synthetic: these numbers show that the recipe works, not "
-        "how well it does on photographs."
+        "The demo set is synthetic: these numbers show that the recipe works, not how "
+        f"well it does on photographs.\nEverything is in {run}: models, logs, reports; "
+        f"the images are in {data}."
     )
     return results

@@ -9,6 +9,7 @@ import keras
 
 from examples.deepfake_v3.augmentation import build_augmentation
 from examples.deepfake_v3.data import ImageList, make_dataset
+from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -112,11 +113,9 @@ class StopAtNaN(keras.callbacks.Callback):
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Saves to a temporary file first, then renames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{path.name}")
-    model.save(partial)
-    partial.replace(path)
+    """Saves the model whole, or leaves the old file."""
+    with replacing(path) as partial:
+        model.save(partial)
 
 
 def train_stage(

@@ -1,3 +1,4 @@
+import gc
 import math
 import types
 
@@ -7,19 +8,24 @@ import pytest
 from keras import ops
 
 from examples.deepfake_v3 import training
+from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.training import (
     AugmentedTrainer,
     BestCheckpoint,
     StopAtNaN,
+    TrainingOptions,
     choose_dtype_policy,
     save_model,
+    train_stage,
 )
 
 
-def small_model():
-    inputs = keras.Input((8, 8, 3))
-    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
-    return keras.Model(inputs, keras.layers.Dense(1, name="out")(pooled))
+def small_model(size=8):
+    inputs = keras.Input((size, size, 3))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Dense(1, activation="sigmoid", name="out")(x)
+    return keras.Model(inputs, x)
 
 
 class AddOne(keras.layers.Layer):
@@ -115,6 +121,7 @@ def test_failed_save_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         save_model(types.SimpleNamespace(save=fail), path)
     assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
@@ -146,3 +153,103 @@ def test_policy_can_be_given():
 
 def test_a_machine_without_a_gpu_has_no_capability():
     assert training._gpu_capability() >= 0
+
+
+@pytest.fixture
+def stage(demo_data, tmp_path):
+    """Trains a very small detector for one stage; keywords replace the arguments."""
+    images = check_data_dir(demo_data)
+    model = small_model(size=64)
+
+    def train(options=None, **replaced):
+        arguments = {
+            "name": "stage",
+            "best_path": tmp_path / "best.keras",
+            "epochs": 3,
+            "batch_size": 8,
+            "learning_rate": 1e-3,
+        }
+        options = {"log_dir": str(tmp_path / "logs"), "verbose": 0} | (options or {})
+        return train_stage(
+            model, images, TrainingOptions(**options), **(arguments | replaced)
+        )
+
+    train.model = model
+    train.logs = tmp_path / "logs" / "stage"
+    return train
+
+
+def logged_epochs(logs):
+    lines = (logs / "history.csv").read_text().splitlines()
+    return [int(line.split(",")[0]) for line in lines[1:]]
+
+
+# Keras's CSVLogger leaves its file open when training is interrupted.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupted_stage_goes_on_after_its_last_epoch(stage, monkeypatch):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_tensorboard", lambda log_dir: [Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        stage()
+    gc.collect()
+    assert logged_epochs(stage.logs) == [0, 1]
+    monkeypatch.undo()
+    history = stage()
+    assert len(history["loss"]) == 1
+    assert logged_epochs(stage.logs) == [0, 1, 2]
+    assert not (stage.logs / "backup").exists()
+
+
+def test_stage_ends_with_its_best_weights(stage):
+    stage(epochs=2)
+    best = keras.models.load_model(stage.logs.parents[1] / "best.keras")
+    for ours, theirs in zip(stage.model.weights, best.weights, strict=True):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs)
+        )
+
+
+def test_stage_stops_when_the_val_auc_no_longer_rises(stage):
+    history = stage({"patience": 2}, epochs=20, learning_rate=1e-12)
+    assert len(history["val_auc"]) == 3
+
+
+def test_tensorboard_logs_are_written(stage):
+    if keras.backend.backend() == "tensorflow":
+        stage(epochs=1)
+        assert list((stage.logs / "tensorboard").rglob("events.out.tfevents*"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"), [([0, 1, 1, 1], {0: 2.0, 1: 4 / 6}), ([0, 0, 1, 1], None)]
+)
+def test_unbalanced_classes_are_weighted(demo_data, tmp_path, labels, expected):
+    seen = {}
+
+    class Fit(Exception):
+        pass
+
+    def fit(self, *args, **kwargs):
+        seen.update(kwargs)
+        raise Fit
+
+    split = check_data_dir(demo_data)["train"]
+    images = ImageList(split.paths[:4], np.array(labels))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AugmentedTrainer, "fit", fit)
+        with pytest.raises(Fit):
+            train_stage(
+                small_model(size=64),
+                {"train": images, "val": images},
+                TrainingOptions(log_dir=str(tmp_path)),
+                name="stage",
+                best_path=tmp_path / "best.keras",
+                epochs=1,
+                batch_size=2,
+                learning_rate=1e-3,
+            )
+    assert seen["class_weight"] == expected
