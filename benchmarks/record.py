@@ -63,7 +63,7 @@ def describe_machine() -> dict[str, str | int]:
         processor = names[0] if names else processor
     return {
         "processor": processor,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count() or 1,
         "system": platform.system(),
     }
 

@@ -1,7 +1,9 @@
 """Command line of the detector: `python -m examples.deepfake_v3 --help`."""
 
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import tyro
 
@@ -36,6 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         run(config)
     except (OSError, ValueError, FloatingPointError) as error:
+        origin = traceback.extract_tb(error.__traceback__)[-1].filename
+        if Path(origin).parent != Path(__file__).parent:
+            raise  # not one of ours, which say what to do
         sys.exit(f"error: {error}")
 
 

@@ -23,6 +23,13 @@ class RandomTranspose(keras.layers.Layer):
         return ops.where(chance < 0.5, ops.transpose(images, (0, 2, 1, 3)), images)
 
 
+class RoundGreyLevels(keras.layers.Layer):
+    """Rounds to whole grey levels, as an image file would."""
+
+    def call(self, images):
+        return ops.round(images)
+
+
 def build_augmentation(seed: int = 0) -> keras.Sequential:
     """Flips, quarter turns, mild photometric change and random erasing.
 
@@ -43,8 +50,14 @@ def build_augmentation(seed: int = 0) -> keras.Sequential:
             RandomTranspose(seed + 2, dtype="float32"),
             layers.RandomBrightness(0.1, seed=seed + 3, **grey_levels),
             layers.RandomContrast(0.1, seed=seed + 4, **grey_levels),
+            RoundGreyLevels(dtype="float32"),
+            # A single number would draw the chance from 0 to it.
             layers.RandomErasing(
-                0.25, scale=(0.02, 0.1), fill_value=127.0, seed=seed + 5, **grey_levels
+                (0.25, 0.25),
+                scale=(0.02, 0.1),
+                fill_value=127.0,
+                seed=seed + 5,
+                **grey_levels,
             ),
         ],
         name="augmentation",

@@ -8,13 +8,14 @@ the run.
 import csv
 import dataclasses
 import hashlib
-import io
 import os
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
+import keras
 import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
@@ -23,8 +24,10 @@ from examples.deepfake_v3.files import replacing
 
 CLASS_NAMES = ("real", "fake")  # label 0, label 1, whatever the alphabet says
 SPLITS = ("train", "val", "test")
+Pipeline = Literal["auto", "tf", "grain"]
 EXTENSIONS = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "MPO": {".jpg", ".jpeg", ".mpo"},  # a phone's JPEG with a preview behind it
     "PNG": {".png"},
     "WEBP": {".webp"},
     "BMP": {".bmp"},
@@ -57,10 +60,17 @@ class ImageList:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def class_weights(self) -> dict[int, float]:
-        """Weights that make both classes count alike: `n / (2 * n_class)`."""
-        counts = np.bincount(self.labels, minlength=2)
-        return {label: len(self) / (2 * int(counts[label])) for label in (0, 1)}
+    def class_weights(self) -> np.ndarray:
+        """Weights `[real, fake]` that make both count alike: `n / (2 * n_class)`."""
+        return len(self) / (2 * np.bincount(self.labels, minlength=2))
+
+    def fingerprint(self) -> str:
+        """A hash of the files' names and labels, in order."""
+        listed = "\n".join(
+            f"{path} {label}"
+            for path, label in zip(self.paths, self.labels, strict=True)
+        )
+        return hashlib.sha256(listed.encode()).hexdigest()
 
     def with_shuffled_labels(self, seed: int) -> "ImageList":
         """The same images with permuted labels: a control without a signal."""
@@ -100,11 +110,16 @@ def read_image(source) -> np.ndarray:
     try:
         with Image.open(source) as image:
             frames = getattr(image, "n_frames", 1)
-            if frames > 1:
+            if frames > 1 and image.format != "MPO":
                 raise UnusableImageError(f"animated, {frames} frames")
             upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits, which convert() would clip
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype("uint8"))
+            if upright.mode == "F":
+                raise UnusableImageError("floating-point pixels, of unknown range")
+            if upright.mode.startswith("I"):  # convert() would clip more than 8 bits
+                levels = np.asarray(upright)
+                if levels.min() < 0 or levels.max() > 0xFFFF:
+                    raise UnusableImageError("more than 16 bits a pixel")
+                upright = Image.fromarray((levels >> 8).astype("uint8"))
             return np.asarray(upright.convert("RGB"))
     except UnusableImageError:
         raise
@@ -149,7 +164,7 @@ def check_data_dir(
         (path, split, label)
         for (split, label), folder in folders.items()
         for path in sorted(folder.rglob("*"))
-        if not path.is_dir() and not path.name.startswith(".")
+        if not path.is_dir() and not _is_hidden(path.relative_to(folder))
     ]
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         checked = pool.map(_check_file, [path for path, _, _ in files])
@@ -193,21 +208,26 @@ def check_data_dir(
 
 
 def _check_file(path: Path) -> tuple[str, str]:
-    """Returns `(hash of the content, reason for quarantine or "")`."""
+    """Returns `(hash of the pixels, reason for quarantine or "")`."""
     try:
-        content = path.read_bytes()
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(path) as image:
             kind = image.format
         if kind not in EXTENSIONS:
             raise UnusableImageError(f"{kind} is not one of {sorted(EXTENSIONS)}")
         if path.suffix.lower() not in EXTENSIONS[kind]:
             raise UnusableImageError(f"wrongly named: the content is {kind}")
-        read_image(io.BytesIO(content))
+        pixels = read_image(path)
     except UnusableImageError as error:
         return "", str(error)
     except Exception as error:  # a broken file must not end the run
         return "", f"not readable: {error}"
-    return hashlib.sha256(content).hexdigest(), ""
+    size = f"{pixels.shape}".encode()
+    return hashlib.sha256(size + pixels.tobytes()).hexdigest(), ""
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a file, or a folder on its way, is hidden: `.ipynb_checkpoints`."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> None:
@@ -266,17 +286,14 @@ def crop_to_size(
     return image[top : top + size, left : left + size]
 
 
-def choose_pipeline(pipeline: str = "auto") -> str:
-    """Returns `"tf"` or `"grain"`; `"auto"` is `"tf"` where TensorFlow is installed."""
+def choose_pipeline(pipeline: Pipeline = "auto") -> str:
+    """Returns `"tf"` or `"grain"`; `"auto"` is `"tf"` on the TensorFlow backend."""
     if pipeline == "auto":
-        try:
-            import tensorflow  # noqa: F401  is it there?
-        except ImportError:
-            return "grain"
-        return "tf"
+        return "tf" if keras.backend.backend() == "tensorflow" else "grain"
     if pipeline not in ("tf", "grain"):
         raise ValueError(
-            f'`pipeline` must be "auto", "tf" or "grain". Received: {pipeline!r}'
+            '`pipeline` must be "auto", "tf" or "grain". '
+            f"Received: pipeline={pipeline!r}"
         )
     return pipeline
 
@@ -288,7 +305,7 @@ def make_dataset(
     batch_size: int,
     training: bool,
     seed: int = 0,
-    pipeline: str = "auto",
+    pipeline: Pipeline = "auto",
 ):
     """Makes a dataset for `fit`, `evaluate` and `predict`.
 
@@ -303,13 +320,21 @@ def make_dataset(
         pipeline: `"tf"`, `"grain"`, or `"auto"`.
 
     Returns:
-        Dataset of `(pixels, labels)`: float32 `(batch, image_size, image_size, 3)`
-        in grey levels 0..255, and float32 `(batch,)`.
+        Dataset of `(pixels, labels, weights)`: float32 `(batch, image_size,
+        image_size, 3)` in grey levels 0..255, and float32 `(batch,)` twice. Weights
+        are the class weights in training and 1 otherwise.
     """
+    # As sample weights: Keras takes no `class_weight` with Grain datasets.
+    weights = images.class_weights() if training else np.ones(2)
 
     def load(index, rng):
         pixels = crop_to_size(read_image(images.paths[index]), image_size, rng)
-        return pixels.astype("float32"), np.float32(images.labels[index])
+        label = images.labels[index]
+        return (
+            pixels.astype("float32"),
+            np.float32(label),
+            np.float32(weights[label]),
+        )
 
     if choose_pipeline(pipeline) == "grain":
         return _grain_dataset(load, len(images), batch_size, training, seed)
@@ -333,24 +358,31 @@ def _grain_dataset(load, count, batch_size, training, seed):
 def _tf_dataset(load, count, image_size, batch_size, training, seed):
     import tensorflow as tf
 
-    def load_training(index, draw):
-        return load(index, np.random.default_rng(draw))
+    if keras.backend.backend() != "tensorflow":
+        # TensorFlow only reads files here: leave the memory of the GPU to the backend.
+        tf.config.set_visible_devices([], "GPU")
 
-    def decode(index, draw=None):
-        python = load_training if training else lambda index: load(index, None)
-        pixels, label = tf.numpy_function(
-            python,
-            [index] if draw is None else [index, draw],
-            (tf.float32, tf.float32),
+    def decode(index, draw):
+        pixels, label, weight = tf.numpy_function(
+            lambda index, draw: load(
+                index, np.random.default_rng(draw) if training else None
+            ),
+            [index, draw],
+            (tf.float32, tf.float32, tf.float32),
         )
         pixels.set_shape((image_size, image_size, 3))
         label.set_shape(())
-        return pixels, label
+        weight.set_shape(())
+        return pixels, label, weight
 
-    dataset = tf.data.Dataset.range(count)
+    indices = tf.data.Dataset.range(count)
     if training:
-        dataset = dataset.shuffle(count, seed=seed).repeat()
-        # One draw an image, so that parallel decoding stays deterministic.
-        dataset = tf.data.Dataset.zip(dataset, tf.data.Dataset.random(seed))
+        indices = indices.shuffle(count, seed=seed)
+    # One draw an image, so that parallel decoding stays deterministic.
+    draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+    dataset = tf.data.Dataset.zip(indices, draws)
     dataset = dataset.map(decode, num_parallel_calls=DECODE_THREADS)
-    return dataset.batch(batch_size).prefetch(2)
+    dataset = dataset.batch(batch_size)
+    if training:
+        dataset = dataset.repeat()
+    return dataset.prefetch(2)

@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from tqdm import tqdm
 
 SPLITS = ("train", "val", "test")
 CLASSES = ("real", "fake")
-IMAGES_PER_CLASS = MappingProxyType({"train": 300, "val": 100, "test": 200})
+IMAGES_PER_CLASS = MappingProxyType({"train": 300, "val": 75, "test": 150})
 MANIFEST = "demo_set.json"
 NOTE = (
     "Synthetic demonstration set: rendered shapes with a simulated camera (real) or a "
@@ -81,7 +82,8 @@ def render_demo_set(
             for label, name in enumerate(CLASSES):
                 folder = partial / split / name
                 folder.mkdir(parents=True)
-                for index in range(images_per_class[split]):
+                counter = range(images_per_class[split])
+                for index in tqdm(counter, f"rendering {split}/{name}", leave=False):
                     # One seed per image: a larger set begins with the smaller one.
                     rng = np.random.default_rng([seed, split_index, label, index])
                     image = render_image(name, image_size, rng)

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from examples.deepfake_v3.data import ImageList, check_data_dir, make_dataset
+from examples.deepfake_v3.data import ImageList, Pipeline, check_data_dir, make_dataset
 from examples.deepfake_v3.figures import save_figures
 from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.model import load_detector
@@ -36,8 +36,8 @@ class EvaluateConfig:
     """What "best" means: F1, Youden's J, or recall and specificity balanced."""
     generate_plots: bool = True
     """Draw the figures of the test split."""
-    pipeline: str = "auto"
-    """How images are loaded: see `make_dataset`."""
+    pipeline: Pipeline = "auto"
+    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
 
 
 def evaluate_model_v3(
@@ -107,7 +107,11 @@ def evaluate_model_v3(
     with replacing(reports / "evaluation.json") as partial:
         partial.write_text(json.dumps(results, indent=2) + "\n")
     _print_summary(results)
-    print(f"Saved {reports / 'evaluation.json'} and {len(figures)} figures.")
+    print(
+        f"Saved {reports / 'evaluation.json'}"
+        + (f", figures in {reports / 'figures'}" if figures else "")
+        + f", unusable files in {reports / 'quarantine.csv'}."
+    )
     return results
 
 

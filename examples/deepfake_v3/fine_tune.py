@@ -12,10 +12,14 @@ from examples.deepfake_v3.model import (
     rate_multipliers,
     unfreeze_backbone,
 )
+from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
+from examples.deepfake_v3.progress import epoch_score, forget_stages, save_model
+from examples.deepfake_v3.train_model import as_history
 from examples.deepfake_v3.training import (
+    Stage,
     TrainingOptions,
-    best_epoch_score,
-    save_model,
+    check_model_path,
+    check_range,
     train_stage,
 )
 
@@ -34,6 +38,15 @@ class FineTuneOptions(TrainingOptions):
     """Learning rate of the first backbone layer, relative to the head's. It grows
     geometrically with depth."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("batch_size", self.batch_size, 1)
+        if not 0 < self.first_layer_rate <= 1:
+            raise ValueError(
+                "`first_layer_rate` must be above 0 and at most 1. "
+                f"Received: first_layer_rate={self.first_layer_rate}"
+            )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FineTuneConfig(FineTuneOptions):
@@ -51,11 +64,17 @@ class FineTuneConfig(FineTuneOptions):
     """Epochs of each stage, at the most."""
 
     def __post_init__(self):
-        if not len(self.unfreeze) == len(self.learning_rates) == len(self.epochs) > 0:
+        super().__post_init__()
+        check_model_path("output_path", self.output_path)
+        stages = (self.unfreeze, self.learning_rates, self.epochs)
+        if (
+            not all(isinstance(values, (list, tuple)) and values for values in stages)
+            or len({len(values) for values in stages}) > 1
+        ):
             raise ValueError(
-                "`unfreeze`, `learning_rates` and `epochs` must name the same number "
-                f"of stages. Received: unfreeze={self.unfreeze}, learning_rates="
-                f"{self.learning_rates}, epochs={self.epochs}"
+                "`unfreeze`, `learning_rates` and `epochs` must be tuples of one "
+                f"length, a value a stage. Received: unfreeze={self.unfreeze}, "
+                f"learning_rates={self.learning_rates}, epochs={self.epochs}"
             )
 
 
@@ -72,15 +91,19 @@ class QuickFineTuneConfig(FineTuneOptions):
     epochs: int = 10
     """Epochs at the most."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_model_path("output_path", self.output_path)
+
 
 def fine_tune_v3(
     config: FineTuneConfig | None = None, **overrides
 ) -> tuple[keras.Model, dict[str, dict[str, list[float]]]]:
     """Fine-tunes a trained detector in stages.
 
-    Each stage starts from the best model so far, saves its own best beside
-    `output_path` as `*_stage1.keras`, …, and the best of all stages becomes the final
-    model.
+    Each stage starts from the best model of the stages before, saves its own best
+    beside `output_path` as `*_stage1.keras`, …, and the best of all stages becomes the
+    final model. Interrupted, the same call goes on where it was.
 
     Args:
         config: The configuration; the defaults of `FineTuneConfig` without it.
@@ -127,34 +150,38 @@ def quick_fine_tune(
 
 
 def _run_stages(config, output_path, stages):
-    model = load_detector(config.model_path)
-    images = check_data_dir(
-        config.data_dir, report_path=Path(config.log_dir) / "quarantine.csv"
+    model = with_policy(
+        load_detector(config.model_path), choose_dtype_policy(config.mixed_precision)
     )
+    logs = Path(config.log_dir)
+    images = check_data_dir(config.data_dir, report_path=logs / "quarantine.csv")
     keras.utils.set_random_seed(config.seed)
-    all_history = {}
-    best_score = (-math.inf, -math.inf)
-    best_path = output_path
+    all_history, log_dirs = {}, []
+    best_score, best_path = (-math.inf, -math.inf), output_path
     for number, (last, learning_rate, epochs) in enumerate(stages, start=1):
-        stage = f"stage{number}"
-        stage_path = output_path.with_name(f"{output_path.stem}_{stage}.keras")
         unfreeze_backbone(model, last)
-        history = train_stage(
-            model,
-            images,
-            config,
-            name=f"{output_path.stem}_{stage}",
-            best_path=stage_path,
+        stage = Stage(
+            name=f"{output_path.stem}_stage{number}",
+            number=number,
+            best_path=output_path.with_name(f"{output_path.stem}_stage{number}.keras"),
             epochs=epochs,
             batch_size=config.batch_size,
             learning_rate=learning_rate,
             rate_multipliers=rate_multipliers(model, config.first_layer_rate),
         )
-        all_history[stage] = history
-        score = best_epoch_score(history)
+        logged = train_stage(model, images, config, stage)
+        all_history[f"stage{number}"] = as_history(logged)
+        log_dirs.append(logs / stage.name)
+        score = max(map(epoch_score, logged))
         if score > best_score:
-            best_score, best_path = score, stage_path
-        model.load_weights(best_path)
+            best_score, best_path = score, stage.best_path
+        else:
+            model.load_weights(best_path)
     save_model(model, output_path)
-    print(f"Saved {output_path}: {best_path.name}, val AUC {best_score[0]:.4f}.")
+    forget_stages(log_dirs)
+    print(
+        f"Saved {output_path} (the best of {len(stages)} stages: {best_path}, val AUC "
+        f"{best_score[0]:.4f}), logs in {', '.join(map(str, log_dirs))}, unusable "
+        f"files in {logs / 'quarantine.csv'}."
+    )
     return model, all_history

@@ -74,12 +74,17 @@ def _build_backbone(weights, image_size, alpha) -> keras.Model:
             name="backbone",
         )
     except Exception as error:
-        if weights != "imagenet" or "URL fetch failure" not in str(error):
+        if weights is None:
             raise
-        raise ConnectionError(
-            "The ImageNet weights could not be downloaded. Where there is no network, "
-            "pass a file: weights='mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
-            "1.0_224_no_top.h5' (on the command line, --weights FILE)."
+        if weights == "imagenet" and "URL fetch failure" in str(error):
+            raise ConnectionError(
+                f"The ImageNet weights could not be downloaded: {error}. Where there "
+                "is no network, fetch that file elsewhere and pass it: weights="
+                "'FILE.h5' (on the command line, --weights FILE.h5)."
+            ) from error
+        raise ValueError(
+            f"`weights` does not fit MobileNetV2 of width `alpha` without its top. "
+            f"Received: weights={str(weights)!r}, alpha={alpha}. Keras says: {error}"
         ) from error
 
 

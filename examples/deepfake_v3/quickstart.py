@@ -4,10 +4,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from examples.deepfake_v3.data import Pipeline
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import fine_tune_v3
 from examples.deepfake_v3.train_model import train_model_v3
+
+IMAGE_SIZE = 96  # of the rendered images, so that nothing is cropped or enlarged
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,8 +21,8 @@ class QuickstartConfig:
     """Where everything is written: data, models, logs, reports."""
     shuffle_labels: bool = False
     """Control run: permute the labels of train and val. The test AUC must be .5."""
-    pipeline: str = "auto"
-    """Input pipeline: tf, grain (needs no TensorFlow), or auto."""
+    pipeline: Pipeline = "auto"
+    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
     seed: int = 0
     """Seed of the demo set and of the training."""
 
@@ -44,8 +47,7 @@ def quickstart(config: QuickstartConfig | None = None, **overrides) -> dict[str,
     models = run / "models"
     data = render_demo_set(
         output / "data",
-        images_per_class={"train": 300, "val": 75, "test": 150},
-        image_size=96,
+        image_size=IMAGE_SIZE,
         seed=config.seed,
     )
     training: dict[str, Any] = {
@@ -59,7 +61,7 @@ def quickstart(config: QuickstartConfig | None = None, **overrides) -> dict[str,
     train_model_v3(
         model_save_path=str(models / "detector.keras"),
         weights=None,
-        image_size=96,
+        image_size=IMAGE_SIZE,
         alpha=0.35,
         epochs=10,
         batch_size=32,

@@ -1,6 +1,5 @@
 """Phase 1: trains the forensic stream and the head, with a frozen backbone."""
 
-import contextlib
 import dataclasses
 from pathlib import Path
 
@@ -12,10 +11,13 @@ from examples.deepfake_v3.model import (
     freeze_backbone,
     measure_backbone_statistics,
 )
+from examples.deepfake_v3.precision import building_under, choose_dtype_policy
+from examples.deepfake_v3.progress import forget_stages, save_model
 from examples.deepfake_v3.training import (
+    Stage,
     TrainingOptions,
-    choose_dtype_policy,
-    save_model,
+    check_model_path,
+    check_range,
     train_stage,
 )
 
@@ -29,7 +31,8 @@ class Config(TrainingOptions):
     data_dir: str = "data/processed"
     """Images, as data_dir/{train,val,test}/{real,fake}."""
     model_save_path: str = "models/deepfake_detector_v3.keras"
-    """Where the model is saved. Its best epoch is also kept as *_best.keras."""
+    """Where the model of the best epoch is saved. While training goes on, it is in
+    *_best.keras, which stays."""
     weights: str | None = "imagenet"
     """Backbone weights: imagenet, a .h5 file, or None for random ones."""
     image_size: int = 224
@@ -44,8 +47,13 @@ class Config(TrainingOptions):
     """Images a step."""
     learning_rate: float = 1e-3
     """Peak learning rate."""
-    mixed_precision: str = "auto"
-    """float32, mixed_float16, mixed_bfloat16, or auto: by device."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_model_path("model_save_path", self.model_save_path)
+        check_range("image_size", self.image_size, 32)
+        check_range("epochs", self.epochs, 1)
+        check_range("batch_size", self.batch_size, 1)
 
 
 def train_model_v3(
@@ -68,14 +76,21 @@ def train_model_v3(
     """
     config = dataclasses.replace(config or Config(), **overrides)
     path = Path(config.model_save_path)
-    images = check_data_dir(
-        config.data_dir, report_path=Path(config.log_dir) / "quarantine.csv"
+    logs = Path(config.log_dir)
+    stage = Stage(
+        name=path.stem,
+        number=0,
+        best_path=path.with_name(f"{path.stem}_best.keras"),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
     )
     keras.utils.set_random_seed(config.seed)
-    with dtype_policy(choose_dtype_policy(config.mixed_precision)):
+    with building_under(choose_dtype_policy(config.mixed_precision)):
         model = build_model_v3(
             config.weights, config.image_size, config.alpha, config.dropout
         )
+    images = check_data_dir(config.data_dir, report_path=logs / "quarantine.csv")
     if config.weights is None:
         sample = make_dataset(
             images["train"],
@@ -87,27 +102,16 @@ def train_model_v3(
         )
         measure_backbone_statistics(model, next(iter(sample))[0])
     freeze_backbone(model)
-    history = train_stage(
-        model,
-        images,
-        config,
-        name=path.stem,
-        best_path=path.with_name(f"{path.stem}_best.keras"),
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-    )
+    epochs = train_stage(model, images, config, stage)
     save_model(model, path)
-    print(f"Saved {path}; its logs are in {Path(config.log_dir) / path.stem}.")
-    return model, history
+    forget_stages([logs / stage.name])
+    print(
+        f"Saved {path} (the same weights as {stage.best_path}), its logs in "
+        f"{logs / stage.name}, unusable files in {logs / 'quarantine.csv'}."
+    )
+    return model, as_history(epochs)
 
 
-@contextlib.contextmanager
-def dtype_policy(name: str):
-    """Builds layers under a policy, and puts the old one back."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+def as_history(epochs: list[dict[str, float]]) -> dict[str, list[float]]:
+    """`{metric: [value of each epoch]}`, as Keras's `History` has it."""
+    return {metric: [logs[metric] for logs in epochs] for metric in epochs[0]}

@@ -1,6 +1,5 @@
 """One stage of training, shared by the first phase and by fine-tuning."""
 
-import csv
 import dataclasses
 import math
 from pathlib import Path
@@ -8,9 +7,15 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.augmentation import build_augmentation
-from examples.deepfake_v3.data import ImageList, make_dataset
-from examples.deepfake_v3.files import replacing
+from examples.deepfake_v3.data import ImageList, Pipeline, make_dataset
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
+from examples.deepfake_v3.precision import MixedPrecision, policy_of
+from examples.deepfake_v3.progress import (
+    BestCheckpoint,
+    StageRecord,
+    StopAtNaN,
+    read_epochs,
+)
 from keras_forensics.schedules import WarmupCosineDecay
 
 
@@ -25,7 +30,7 @@ class TrainingOptions:
     label_smoothing: float = 0.1
     """Labels 0 and 1 become smoothing / 2 and 1 - smoothing / 2."""
     warmup_epochs: float = 1.0
-    """Epochs of linear warm-up, part of each stage's epochs."""
+    """Epochs of linear warm-up, but no more than a fifth of a stage."""
     min_lr: float = 1e-6
     """Learning rate at the end of a stage."""
     patience: int = 5
@@ -36,8 +41,10 @@ class TrainingOptions:
     """Train on this many images a class only, for quick experiments."""
     shuffle_labels: bool = False
     """Control run: permute the labels of train and val. The test AUC must be .5."""
-    pipeline: str = "auto"
-    """Input pipeline: tf, grain (needs no TensorFlow), or auto."""
+    mixed_precision: MixedPrecision = "auto"
+    """auto is mixed_float16 on a GPU with tensor cores, float32 elsewhere."""
+    pipeline: Pipeline = "auto"
+    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
     log_dir: str = "logs"
     """Directory of CSV logs, TensorBoard logs and backups of interrupted runs."""
     jit_compile: bool | None = None
@@ -46,6 +53,63 @@ class TrainingOptions:
     """Seed of weights, order, crops, augmentation and dropout."""
     verbose: int = 1
     """Progress of training: 0 nothing, 1 a bar, 2 a line an epoch."""
+
+    def __post_init__(self):
+        check_range("label_smoothing", self.label_smoothing, 0, 1)
+        for name in ("weight_decay", "warmup_epochs", "min_lr"):
+            check_range(name, getattr(self, name), 0)
+        if not self.clipnorm > 0:
+            raise ValueError(
+                f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
+            )
+        check_range("patience", self.patience, 1)
+        if self.max_images_per_class is not None:
+            check_range("max_images_per_class", self.max_images_per_class, 1)
+
+
+def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raises a `ValueError` naming the option unless `low <= value <= high`."""
+    if not low <= value <= high:
+        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"`{name}` must be {limits}. Received: {name}={value}")
+
+
+def check_model_path(name: str, path: str) -> None:
+    """Raises a `ValueError` naming the option unless it is a `.keras` file."""
+    if Path(path).suffix != ".keras":
+        raise ValueError(f"`{name}` must end in .keras. Received: {name}={path!r}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of training.
+
+    Attributes:
+        name: Name of the stage, that of its folder in the log directory.
+        number: 0 for the first phase, then 1, 2, …: each has draws of its own.
+        best_path: Where the model of the epoch with the best val AUC is saved.
+        epochs: Epochs at the most.
+        batch_size: Images a step.
+        learning_rate: Peak learning rate.
+        rate_multipliers: Layer-wise rates, `{variable path: multiplier}`.
+    """
+
+    name: str
+    number: int
+    best_path: Path
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    rate_multipliers: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        check_range("epochs", self.epochs, 1)
+        check_range("batch_size", self.batch_size, 1)
+        if not self.learning_rate > 0:
+            raise ValueError(
+                "`learning_rate` must be positive. "
+                f"Received: learning_rate={self.learning_rate}"
+            )
 
 
 class AugmentedTrainer(keras.Model):
@@ -58,7 +122,7 @@ class AugmentedTrainer(keras.Model):
     def __init__(self, detector: keras.Model, augmentation: keras.Model | None):
         # The detector's policy, so that `compile` scales the loss where it has 16
         # bits. Images are not cast to it: the forensic stream wants all of them.
-        super().__init__(dtype=detector.dtype_policy, autocast=False, name="trainer")
+        super().__init__(dtype=policy_of(detector), autocast=False, name="trainer")
         self.detector = detector
         self.augmentation = augmentation
 
@@ -72,114 +136,65 @@ class AugmentedTrainer(keras.Model):
         return self.detector(images, training=training)
 
 
-class BestCheckpoint(keras.callbacks.Callback):
-    """Saves the detector after the best epoch so far; never half a file."""
-
-    def __init__(self, detector: keras.Model, path: Path, finished=()):
-        super().__init__()
-        self.detector = detector
-        self.path = path
-        self.best = max(map(epoch_score, finished), default=(-math.inf, -math.inf))
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch_score(logs) > self.best:
-            self.best = epoch_score(logs)
-            save_model(self.detector, self.path)
-
-
-def epoch_score(logs) -> tuple[float, float]:
-    """What "best" means: the highest val AUC, and of equals the lowest val loss."""
-    return float(logs["val_auc"]), -float(logs["val_loss"])
-
-
-def best_epoch_score(history: dict[str, list[float]]) -> tuple[float, float]:
-    """The score of a stage's best epoch."""
-    return max(
-        epoch_score({"val_auc": auc, "val_loss": loss})
-        for auc, loss in zip(history["val_auc"], history["val_loss"], strict=True)
-    )
-
-
-class StopAtNaN(keras.callbacks.Callback):
-    """Ends the run with an error when the loss is not a number."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            raise FloatingPointError(
-                f"The loss became {logs['loss']} in batch {batch}. The best model so "
-                "far is kept. Try a lower learning rate, a smaller clipnorm, or "
-                "mixed_precision='float32'."
-            )
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Saves the model whole, or leaves the old file."""
-    with replacing(path) as partial:
-        model.save(partial)
-
-
 def train_stage(
     model: keras.Model,
     images: dict[str, ImageList],
     options: TrainingOptions,
-    *,
-    name: str,
-    best_path: Path,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    rate_multipliers: dict[str, float] | None = None,
-) -> dict[str, list[float]]:
+    stage: Stage,
+) -> list[dict[str, float]]:
     """Trains the trainable layers of `model`, which ends with its best weights.
 
-    Each stage compiles anew, with an optimizer and a schedule of its own. An
-    interrupted stage goes on from its last finished epoch when it is called again.
+    Each stage compiles anew, with an optimizer and a schedule of its own. Called
+    again with the same arguments, an interrupted stage goes on from its last finished
+    epoch, and a finished one only loads its best weights, until `forget_stages`.
 
     Args:
         model: The detector; which layers train is set before.
         images: `{"train": …, "val": …}`.
         options: The options common to all stages.
-        name: Name of the stage, that of its folder in `options.log_dir`.
-        best_path: Where the model of the epoch with the best val AUC is saved.
-        epochs: Epochs at the most.
-        batch_size: Images a step.
-        learning_rate: Peak learning rate.
-        rate_multipliers: Layer-wise rates, `{variable path: multiplier}`.
+        stage: The stage.
 
     Returns:
-        `{metric: [value of each epoch]}`.
+        The logs of every epoch: loss, accuracy and AUC on train and val.
 
     Raises:
         FloatingPointError: If the loss becomes NaN or infinite.
+        ValueError: If another run was interrupted in the same log directory.
     """
     train = images["train"].limited(options.max_images_per_class, options.seed)
     val = images["val"]
     if options.shuffle_labels:
         train = train.with_shuffled_labels(options.seed)
         val = val.with_shuffled_labels(options.seed + 1)
+    log_dir = Path(options.log_dir) / stage.name
+    history_path = log_dir / "history.csv"
+    record = StageRecord(log_dir, _settings(options, stage, train, val))
+    if record.finished and stage.best_path.exists():
+        print(f"{stage.name}: finished before.")
+        model.load_weights(stage.best_path)
+        return read_epochs(history_path)
+
+    resumed = record.backup_dir.exists()
+    finished = read_epochs(history_path) if resumed else []
+    steps = math.ceil(len(train) / stage.batch_size)
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
+    print(
+        f"{stage.name}: {len(train)} training images, {stage.epochs} epochs of {steps} "
+        f"steps, peak rate {stage.learning_rate:g}, {trainable:,} trainable weights"
+        + (f"; going on after epoch {len(finished)}" if resumed else "")
+    )
+    # Every stage has an order, crops and augmentation of its own.
+    seed = options.seed + 100 * stage.number
     feed = {
         "image_size": model.input_shape[1],
-        "batch_size": batch_size,
-        "seed": options.seed,
+        "batch_size": stage.batch_size,
         "pipeline": options.pipeline,
     }
-    steps = math.ceil(len(train) / batch_size)
-    schedule = WarmupCosineDecay(
-        initial_lr=learning_rate,
-        decay_steps=steps * epochs,
-        warmup_steps=min(round(steps * options.warmup_epochs), steps * epochs),
-        min_lr=min(options.min_lr, learning_rate),
-    )
     trainer = AugmentedTrainer(
-        model, build_augmentation(options.seed) if options.augment else None
+        model, build_augmentation(seed) if options.augment else None
     )
     trainer.compile(
-        LayerwiseAdamW(
-            schedule,
-            options.weight_decay,
-            rate_multipliers,
-            global_clipnorm=options.clipnorm,
-        ),
+        _optimizer(options, stage, steps),
         keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing),
         metrics=[
             keras.metrics.BinaryAccuracy(name="accuracy"),
@@ -192,91 +207,63 @@ def train_stage(
         ),
     )
     trainer.build((None, *model.input_shape[1:]))
-
-    log_dir = Path(options.log_dir) / name
-    log_dir.mkdir(parents=True, exist_ok=True)
-    history_path = log_dir / "history.csv"
-    backup_dir = log_dir / "backup"
-    resumed = backup_dir.exists()
-    callbacks = [
-        BestCheckpoint(model, best_path, _read(history_path) if resumed else ()),
-        StopAtNaN(),
-        keras.callbacks.EarlyStopping("val_auc", mode="max", patience=options.patience),
-        keras.callbacks.CSVLogger(history_path, append=resumed),
-        keras.callbacks.BackupAndRestore(backup_dir),
-        *_tensorboard(log_dir),
-    ]
-    weights = train.class_weights()
-    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    print(
-        f"{name}: {len(train)} training images, {epochs} epochs of {steps} steps, "
-        f"peak rate {learning_rate:g}, {trainable:,} trainable weights"
-    )
-    history = trainer.fit(
-        make_dataset(train, training=True, **feed),
+    trainer.fit(
+        make_dataset(train, training=True, seed=seed, **feed),
         validation_data=make_dataset(val, training=False, **feed),
-        epochs=epochs,
+        epochs=stage.epochs,
         steps_per_epoch=steps,
-        class_weight=None if weights[0] == weights[1] else weights,
-        callbacks=callbacks,
+        callbacks=[
+            BestCheckpoint(
+                model, stage.best_path, finished if stage.best_path.exists() else ()
+            ),
+            StopAtNaN(),
+            keras.callbacks.EarlyStopping(
+                "val_auc", mode="max", patience=options.patience
+            ),
+            keras.callbacks.CSVLogger(history_path, append=resumed),
+            keras.callbacks.BackupAndRestore(record.backup_dir),
+            *_tensorboard(log_dir),
+        ],
         shuffle=False,  # the dataset does
         verbose=options.verbose,
-    ).history
-    model.load_weights(best_path)
-    return history
+    )
+    model.load_weights(stage.best_path)
+    record.finish()
+    return read_epochs(history_path)
+
+
+def _optimizer(options, stage, steps) -> keras.optimizers.Optimizer:
+    decay_steps = steps * stage.epochs
+    schedule = WarmupCosineDecay(
+        initial_lr=stage.learning_rate,
+        decay_steps=decay_steps,
+        warmup_steps=min(round(steps * options.warmup_epochs), decay_steps // 5),
+        min_lr=min(options.min_lr, stage.learning_rate),
+    )
+    return LayerwiseAdamW(
+        schedule,
+        options.weight_decay,
+        stage.rate_multipliers,
+        global_clipnorm=options.clipnorm,
+    )
+
+
+def _settings(options, stage, train, val) -> dict:
+    """Everything that decides how the stage ends."""
+    settings = {
+        **dataclasses.asdict(options),
+        **dataclasses.asdict(stage),
+        "train": train.fingerprint(),
+        "val": val.fingerprint(),
+    }
+    # The rates follow from `first_layer_rate`; the others change no result.
+    for name in ("rate_multipliers", "log_dir", "verbose"):
+        del settings[name]
+    return settings
 
 
 def _tensorboard(log_dir: Path) -> list[keras.callbacks.Callback]:
-    try:
-        import tensorboard  # noqa: F401  Keras's callback needs both
-        import tensorflow  # noqa: F401
-    except ImportError:
+    """Keras's callback writes with TensorFlow: only where that is the backend."""
+    if keras.backend.backend() != "tensorflow":
         return []
     return [keras.callbacks.TensorBoard(log_dir / "tensorboard")]
-
-
-def _read(history_path: Path) -> list[dict[str, str]]:
-    if not history_path.exists():
-        return []
-    with history_path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def choose_dtype_policy(mixed_precision: str) -> str:
-    """Returns the dtype policy for this machine.
-
-    Args:
-        mixed_precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or
-            `"auto"`: mixed_float16 on a GPU with tensor cores (compute capability 7
-            and later: T4, V100, A100, …), float32 elsewhere.
-    """
-    policies = ("float32", "mixed_float16", "mixed_bfloat16")
-    if mixed_precision == "auto":
-        return "mixed_float16" if _gpu_capability() >= 7 else "float32"
-    if mixed_precision not in policies:
-        raise ValueError(
-            f"`mixed_precision` must be 'auto' or one of {policies}. "
-            f"Received: mixed_precision={mixed_precision!r}"
-        )
-    return mixed_precision
-
-
-def _gpu_capability() -> float:
-    """CUDA compute capability of the backend's first GPU, 0 without one."""
-    match keras.backend.backend():
-        case "tensorflow":
-            import tensorflow as tf
-
-            gpus = tf.config.list_physical_devices("GPU")
-            details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
-            return float(details.get("compute_capability", (0,))[0])
-        case "jax":
-            import jax
-
-            return float(getattr(jax.devices()[0], "compute_capability", 0))
-        case "torch":
-            import torch
-
-            if torch.cuda.is_available():
-                return float(torch.cuda.get_device_capability()[0])
-    return 0.0

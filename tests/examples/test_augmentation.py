@@ -1,8 +1,11 @@
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from examples.deepfake_v3.augmentation import RandomTranspose, build_augmentation
+
+pytestmark = pytest.mark.backends
 
 
 def images(count=64, size=24):
@@ -33,9 +36,19 @@ def test_augmentation_stays_in_grey_levels_and_is_mild():
     y = ops.convert_to_numpy(build_augmentation(seed=0)(x, training=True))
     assert y.min() >= 0
     assert y.max() <= 255
+    assert np.array_equal(y, np.round(y))
     medians = np.median(y, axis=(1, 2, 3))
     assert 60 < medians.min() < 95
     assert 105 < medians.max() < 140
+
+
+def test_contrast_and_erasing_change_images():
+    *_, contrast, _, erasing = build_augmentation(seed=0).layers
+    x = images()
+    spread = ops.convert_to_numpy(contrast(x, training=True)).std(axis=(1, 2, 3))
+    assert (spread / x.std(axis=(1, 2, 3))).std() > 0.01
+    erased = ops.convert_to_numpy(erasing(x, training=True))
+    assert 5 < (erased != x).any(axis=(1, 2, 3)).sum() < 28  # about a quarter of 64
 
 
 def test_augmentation_computes_in_float32_under_a_16_bit_policy():

@@ -43,4 +43,16 @@ def test_options_reach_the_configuration(monkeypatch):
 
 def test_bad_input_is_one_line_and_not_a_traceback(tmp_path):
     with pytest.raises(SystemExit, match=r"error: `data_dir` must hold"):
-        command_line.main(["train", "--data-dir", str(tmp_path / "nowhere")])
+        command_line.main(
+            ["train", "--weights", "None", "--data-dir", str(tmp_path / "nowhere")]
+        )
+
+
+def test_unforeseen_errors_keep_their_traceback(monkeypatch):
+    def fail(config):
+        raise ValueError("from somewhere else")
+
+    config_class, _ = command_line.COMMANDS["evaluate"]
+    monkeypatch.setitem(command_line.COMMANDS, "evaluate", (config_class, fail))
+    with pytest.raises(ValueError, match="from somewhere else"):
+        command_line.main(["evaluate"])

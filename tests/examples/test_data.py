@@ -1,5 +1,11 @@
 import csv
+import dataclasses
+import os
+import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,9 +89,21 @@ def test_quarantined_files_are_left_out(data_dir):
     assert len(check_data_dir(data_dir)["train"]) == 4
 
 
-def test_hidden_files_are_ignored(data_dir, tmp_path):
-    (data_dir / "train" / "real" / ".DS_Store").write_bytes(b"x")
+def test_hidden_files_and_folders_are_ignored(data_dir, tmp_path):
+    folder = data_dir / "train" / "real"
+    (folder / ".DS_Store").write_bytes(b"x")
+    (folder / ".ipynb_checkpoints").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / ".ipynb_checkpoints" / "copy.png")
     assert quarantined(data_dir, tmp_path / "quarantine.csv") == {}
+    assert len(check_data_dir(data_dir)["train"]) == 4
+
+
+def test_multi_picture_files_of_phones_are_read(data_dir, tmp_path):
+    photo, preview = Image.new("RGB", (64, 48), "red"), Image.new("RGB", (8, 6))
+    path = data_dir / "train" / "real" / "phone.jpg"
+    photo.save(path, format="MPO", save_all=True, append_images=[preview])
+    assert quarantined(data_dir, tmp_path / "quarantine.csv") == {}
+    assert read_image(path).shape == (48, 64, 3)
 
 
 def test_missing_split_stops_the_run(data_dir):
@@ -108,12 +126,38 @@ def test_same_content_in_two_splits_or_classes_stops_the_run(data_dir, copy):
         check_data_dir(data_dir)
 
 
+def test_same_pixels_in_another_format_are_the_same_content(data_dir):
+    with Image.open(data_dir / "train" / "real" / "0.png") as image:
+        image.save(data_dir / "test" / "real" / "other.bmp")
+    with pytest.raises(ValueError, match=r"two splits.*other\.bmp"):
+        check_data_dir(data_dir)
+
+
 def test_class_weights_make_both_classes_count_alike():
-    images = ImageList((), np.array([0, 0, 0, 1]))
-    images = ImageList(tuple("abcd"), images.labels)
-    weights = images.class_weights()
-    assert weights == {0: 4 / 6, 1: 2.0}
-    assert 3 * weights[0] == weights[1]
+    images = ImageList(tuple("abcd"), np.array([0, 0, 0, 1]))
+    assert images.class_weights().tolist() == [4 / 6, 2.0]
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_unbalanced_classes_are_weighted_in_training_only(data_dir, pipeline):
+    images = check_data_dir(data_dir)["train"]
+    images = ImageList(images.paths[:3], images.labels[:3])
+    for training, expected in ((True, {0: 0.75, 1: 1.5}), (False, {0: 1.0, 1: 1.0})):
+        dataset = make_dataset(
+            images, image_size=24, batch_size=3, training=training, pipeline=pipeline
+        )
+        _, labels, weights = (np.asarray(part) for part in next(iter(dataset)))
+        assert dict(zip(labels, weights, strict=True)) == expected
+
+
+def test_fingerprint_changes_with_files_and_labels():
+    images = ImageList(tuple("abcd"), np.array([0, 0, 1, 1]))
+    others = [
+        ImageList(tuple("abce"), images.labels),
+        ImageList(images.paths, np.array([0, 1, 1, 1])),
+    ]
+    assert len({each.fingerprint() for each in (images, *others)}) == 3
+    assert images.fingerprint() == ImageList(tuple("abcd"), images.labels).fingerprint()
 
 
 def test_limited_keeps_so_many_of_each_class():
@@ -149,6 +193,19 @@ def test_other_modes_are_read_as_rgb(tmp_path, mode, pixel, expected):
     assert (read_image(tmp_path / "image.png") == expected).all()
 
 
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.full((4, 4), 0.5, "float32"), "floating-point"),
+        (np.full((4, 4), 70_000, "int32"), "more than 16 bits"),
+    ],
+)
+def test_pixels_of_unknown_range_are_unusable(tmp_path, pixels, reason):
+    Image.fromarray(pixels).save(tmp_path / "image.tif")
+    with pytest.raises(UnusableImageError, match=reason):
+        read_image(tmp_path / "image.tif")
+
+
 def test_exif_orientation_is_applied(tmp_path):
     image = Image.new("RGB", (8, 4))
     exif = image.getexif()
@@ -159,8 +216,17 @@ def test_exif_orientation_is_applied(tmp_path):
 
 def test_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
-    with pytest.raises(UnusableImageError, match=r"144000000 pixels.*exceeds limit"):
-        read_image(tmp_path / "bomb.png")
+    code = "from examples.deepfake_v3.data import *; read_image('bomb.png')"
+    # In a process of its own: pytest makes errors of warnings anyway.
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search("UnusableImageError: .*144000000 pixels.*limit", run.stderr)
 
 
 def test_crops_copy_pixels_and_do_not_interpolate():
@@ -193,25 +259,48 @@ def test_evaluation_order_and_pixels(data_dir, pipeline):
 
 
 def first_epochs(images, pipeline, seed, count):
-    """The batches of `count` epochs, as lists of `(pixels, labels)`."""
+    """Pixels and labels of the first epochs, of batches of 3 and 1 images."""
     dataset = make_dataset(
         images,
         image_size=24,
-        batch_size=len(images),
+        batch_size=3,
         training=True,
         seed=seed,
         pipeline=pipeline,
     )
     batches = iter(dataset)
-    return [[np.asarray(part) for part in next(batches)] for _ in range(count)]
+    epochs = [(next(batches), next(batches)) for _ in range(count)]
+    return [
+        [
+            np.concatenate([np.asarray(batch[part]) for batch in epoch])
+            for part in (0, 1)
+        ]
+        for epoch in epochs
+    ]
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_training_shows_every_image_once_an_epoch_cropped_anew(data_dir, pipeline):
     images = check_data_dir(data_dir)["train"]
-    (first, labels), (second, _) = first_epochs(images, pipeline, 0, 2)
-    assert sorted(labels) == [0, 0, 1, 1]
-    assert not np.array_equal(first, second)
+    images = dataclasses.replace(images, labels=np.arange(4) % 2)
+    epochs = first_epochs(images, pipeline, 0, 4)
+    assert all(sorted(labels) == [0, 0, 1, 1] for _, labels in epochs)
+    assert len({pixels.tobytes() for pixels, _ in epochs}) == 4
+    whole = [read_image(path).astype("float32") for path in images.paths]
+    for pixels, _ in epochs:  # which image a crop is of, by its pixels
+        windows = [
+            np.lib.stride_tricks.sliding_window_view(image, (24, 24, 3))
+            for image in whole
+        ]
+        found = [
+            next(
+                index
+                for index, views in enumerate(windows)
+                if (views == crop).all(axis=(3, 4, 5)).any()
+            )
+            for crop in pixels
+        ]
+        assert sorted(found) == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
@@ -226,5 +315,5 @@ def test_training_is_deterministic_given_the_seed(data_dir, pipeline):
 
 
 def test_unknown_pipeline_is_refused():
-    with pytest.raises(ValueError, match=r"`pipeline` must be .*Received: 'csv'"):
+    with pytest.raises(ValueError, match=r"`pipeline` must be .*pipeline='csv'"):
         choose_pipeline("csv")

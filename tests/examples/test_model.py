@@ -1,3 +1,5 @@
+import urllib.error
+
 import keras
 import numpy as np
 import pytest
@@ -137,13 +139,22 @@ def test_missing_weights_file_is_named():
         build_model_v3(weights="nowhere.h5")
 
 
-def test_imagenet_without_a_network_says_how_to_pass_a_file(monkeypatch):
+def test_imagenet_without_a_network_says_how_to_pass_a_file(monkeypatch, tmp_path):
     def offline(*args, **kwargs):
-        raise Exception("URL fetch failure on https://storage: no network")
+        raise urllib.error.URLError("no network")
 
-    monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    with pytest.raises(ConnectionError, match="--weights FILE"):
-        build_model_v3(weights="imagenet")
+    # What Keras's get_file calls.
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", offline)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(ConnectionError, match=r"mobilenet_v2_.*--weights FILE\.h5"):
+        build_model_v3(weights="imagenet", image_size=96, alpha=0.35)
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(b"not HDF5")
+    with pytest.raises(ValueError, match=r"weights='.*broken\.h5', alpha=0\.35"):
+        build_model_v3(weights=broken, image_size=32, alpha=0.35)
 
 
 def test_loading_says_when_there_is_no_model(tmp_path):

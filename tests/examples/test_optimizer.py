@@ -5,6 +5,8 @@ from keras import ops
 
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
 
+pytestmark = pytest.mark.backends
+
 
 def step(optimizer, value=1.0, gradient=0.3, names=("slow", "fast")):
     """One step on equal kernels; returns how far each moved."""

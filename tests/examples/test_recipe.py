@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import types
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from examples.deepfake_v3 import train_model
 from examples.deepfake_v3.data import check_data_dir, make_dataset
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
@@ -19,6 +21,7 @@ from examples.deepfake_v3.fine_tune import (
     fine_tune_v3,
     quick_fine_tune,
 )
+from examples.deepfake_v3.model import freeze_backbone
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
 pytestmark = pytest.mark.backends
@@ -34,14 +37,21 @@ def recipe(demo_data, tmp_path_factory):
         "batch_size": 8,
         "verbose": 0,
     }
-    model, history = train_model_v3(
-        model_save_path=str(run / "models" / "detector.keras"),
-        weights=None,
-        image_size=64,
-        alpha=0.35,
-        epochs=2,
-        **common,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # The model as it is before the first step.
+        def save_first(model):
+            freeze_backbone(model)
+            model.save(run / "untrained.keras")
+
+        patch.setattr(train_model, "freeze_backbone", save_first)
+        model, history = train_model_v3(
+            model_save_path=str(run / "models" / "detector.keras"),
+            weights=None,
+            image_size=64,
+            alpha=0.35,
+            epochs=2,
+            **common,
+        )
     tuned, all_history = fine_tune_v3(
         model_path=str(run / "models" / "detector_best.keras"),
         output_path=str(run / "models" / "detector_final.keras"),
@@ -89,8 +99,42 @@ def test_every_model_file_is_whole_and_none_is_left_over(recipe):
     assert not list(recipe.run.rglob("*partial*"))
 
 
-def test_finished_stages_leave_no_backup(recipe):
-    assert not list((recipe.run / "logs").rglob("backup"))
+def test_finished_runs_leave_no_backup_and_no_record(recipe):
+    left = {path.name for path in (recipe.run / "logs").rglob("*")}
+    assert not left & {"backup", "stage.json"}
+
+
+def test_first_phase_does_not_move_the_backbone(recipe):
+    moved = _moved(
+        recipe.run / "models" / "detector_best.keras",
+        recipe.run / "untrained.keras",
+    )
+    assert not any(name.startswith("backbone") for name in moved)
+    assert any(name.startswith("forensic_stream") for name in moved)
+    assert any(name.startswith("dense_512") for name in moved)
+
+
+def test_fine_tuning_moves_no_moving_statistics_of_the_backbone(recipe):
+    moved = _moved(
+        recipe.run / "models" / "detector_best.keras",
+        recipe.run / "models" / "detector_final_stage2.keras",
+    )
+    backbone = [name for name in moved if name.startswith("backbone")]
+    assert any("Conv1" in name for name in backbone)
+    assert not any("moving" in name or "BN" in name for name in backbone)
+
+
+def _moved(path, other):
+    """The layers, or paths in the backbone, whose weights differ in two files."""
+    first, second = (keras.models.load_model(file) for file in (path, other))
+    moved = set()
+    for layer, twin in zip(first.layers, second.layers, strict=True):
+        for ours, theirs in zip(layer.weights, twin.weights, strict=True):
+            if not np.array_equal(
+                ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs)
+            ):
+                moved.add(f"{layer.name}/{ours.path}")
+    return moved
 
 
 def test_fine_tuning_returns_the_history_of_each_stage(recipe):
@@ -143,7 +187,7 @@ def test_saved_model_predicts_alike_in_a_process_that_knows_only_the_library(
 ):
     images = check_data_dir(demo_data)["test"]
     dataset = make_dataset(images, image_size=64, batch_size=8, training=False)
-    pixels = np.concatenate([np.asarray(batch) for batch, _ in dataset])
+    pixels = np.concatenate([np.asarray(batch) for batch, *_ in dataset])
     np.save(tmp_path / "pixels.npy", pixels)
     model = recipe.run / "models" / "detector_final.keras"
     subprocess.run(
@@ -181,9 +225,10 @@ def test_unknown_option_is_named():
         train_model_v3(learning_rte=1e-3)
 
 
-def test_stages_of_different_number_are_refused():
-    with pytest.raises(ValueError, match=r"epochs=\(5, 5\)"):
-        FineTuneConfig(epochs=(5, 5))
+@pytest.mark.parametrize("epochs", [(5, 5), 5, ()])
+def test_stages_of_different_number_are_refused(epochs):
+    with pytest.raises(ValueError, match=rf"epochs={re.escape(str(epochs))}"):
+        FineTuneConfig(epochs=epochs)
 
 
 def test_defaults_are_those_of_the_recipe():

@@ -1,6 +1,5 @@
+import dataclasses
 import gc
-import math
-import types
 
 import keras
 import numpy as np
@@ -9,15 +8,18 @@ from keras import ops
 
 from examples.deepfake_v3 import training
 from examples.deepfake_v3.data import ImageList, check_data_dir
+from examples.deepfake_v3.fine_tune import FineTuneConfig
+from examples.deepfake_v3.optimizer import LayerwiseAdamW
+from examples.deepfake_v3.precision import building_under
+from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training import (
     AugmentedTrainer,
-    BestCheckpoint,
-    StopAtNaN,
+    Stage,
     TrainingOptions,
-    choose_dtype_policy,
-    save_model,
     train_stage,
 )
+
+pytestmark = pytest.mark.backends
 
 
 def small_model(size=8):
@@ -51,162 +53,111 @@ def test_trainer_does_not_round_images_to_16_bits():
     seen = []
 
     class Spy(keras.layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=())
+
         def call(self, images):
             seen.append(keras.backend.standardize_dtype(images.dtype))
             return ops.mean(images, axis=(1, 2))
 
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
+    with building_under("mixed_bfloat16"):
         inputs = keras.Input((8, 8, 3))
         model = keras.Model(inputs, Spy(autocast=False)(inputs))
-    finally:
-        keras.config.set_dtype_policy("float32")
     seen.clear()
     AugmentedTrainer(model, None)(np.zeros((2, 8, 8, 3), "float32"))
     assert seen == ["float32"]
 
 
-def test_loss_is_scaled_for_a_16_bit_detector():
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        model = small_model()
-    finally:
-        keras.config.set_dtype_policy("float32")
-    trainer = AugmentedTrainer(model, None)
-    trainer.compile("adam", "mse")
-    assert isinstance(trainer.optimizer, keras.optimizers.LossScaleOptimizer)
-
-
-def epochs(*values):
-    return [{"val_auc": auc, "val_loss": loss} for auc, loss in values]
-
-
-def test_best_epoch_is_kept(tmp_path):
-    model = small_model()
-    checkpoint = BestCheckpoint(model, tmp_path / "best.keras")
-    for epoch, logs in enumerate(epochs((0.7, 0.5), (0.9, 0.5), (0.8, 0.1))):
-        model.get_layer("out").bias.assign([float(epoch)])
-        checkpoint.on_epoch_end(epoch, logs)
-    best = keras.models.load_model(tmp_path / "best.keras")
-    assert ops.convert_to_numpy(best.get_layer("out").bias) == [1.0]
-
-
-def test_of_equal_aucs_the_lower_loss_is_best(tmp_path):
-    model = small_model()
-    checkpoint = BestCheckpoint(model, tmp_path / "best.keras")
-    for epoch, logs in enumerate(epochs((1.0, 0.5), (1.0, 0.3), (1.0, 0.4))):
-        model.get_layer("out").bias.assign([float(epoch)])
-        checkpoint.on_epoch_end(epoch, logs)
-    best = keras.models.load_model(tmp_path / "best.keras")
-    assert ops.convert_to_numpy(best.get_layer("out").bias) == [1.0]
-
-
-def test_epochs_before_an_interruption_count(tmp_path):
-    finished = [{"val_auc": "0.9", "val_loss": "0.2"}]  # as read from the CSV log
-    checkpoint = BestCheckpoint(small_model(), tmp_path / "best.keras", finished)
-    checkpoint.on_epoch_end(1, {"val_auc": 0.8, "val_loss": 0.1})
-    assert not (tmp_path / "best.keras").exists()
-
-
-def test_failed_save_leaves_the_old_file(tmp_path):
-    model = small_model()
-    path = tmp_path / "model.keras"
-    save_model(model, path)
-    content = path.read_bytes()
-
-    def fail(partial):
-        partial.write_bytes(b"half a fi")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        save_model(types.SimpleNamespace(save=fail), path)
-    assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_nan_loss_ends_the_run_and_says_what_to_try(loss):
-    StopAtNaN().on_train_batch_end(0, {"loss": 0.5})
-    with pytest.raises(FloatingPointError, match=r"in batch 3.*lower learning rate"):
-        StopAtNaN().on_train_batch_end(3, {"loss": loss})
-
-
-@pytest.mark.parametrize(
-    ("capability", "policy"),
-    [
-        (0.0, "float32"),
-        (6.1, "float32"),
-        (7.5, "mixed_float16"),
-        (9.0, "mixed_float16"),
-    ],
-)
-def test_policy_follows_the_device(monkeypatch, capability, policy):
-    monkeypatch.setattr(training, "_gpu_capability", lambda: capability)
-    assert choose_dtype_policy("auto") == policy
-
-
-def test_policy_can_be_given():
-    assert choose_dtype_policy("mixed_bfloat16") == "mixed_bfloat16"
-    with pytest.raises(ValueError, match="mixed_precision='float61'"):
-        choose_dtype_policy("float61")
-
-
-def test_a_machine_without_a_gpu_has_no_capability():
-    assert training._gpu_capability() >= 0
-
-
 @pytest.fixture
 def stage(demo_data, tmp_path):
-    """Trains a very small detector for one stage; keywords replace the arguments."""
+    """Trains a very small detector; keywords replace fields of options and stage."""
     images = check_data_dir(demo_data)
     model = small_model(size=64)
+    options = TrainingOptions(log_dir=str(tmp_path / "logs"), verbose=0)
+    common = Stage(
+        name="stage",
+        number=0,
+        best_path=tmp_path / "best.keras",
+        epochs=3,
+        batch_size=8,
+        learning_rate=1e-3,
+    )
 
-    def train(options=None, **replaced):
-        arguments = {
-            "name": "stage",
-            "best_path": tmp_path / "best.keras",
-            "epochs": 3,
-            "batch_size": 8,
-            "learning_rate": 1e-3,
-        }
-        options = {"log_dir": str(tmp_path / "logs"), "verbose": 0} | (options or {})
+    def train(options=options, images=images, **replaced):
         return train_stage(
-            model, images, TrainingOptions(**options), **(arguments | replaced)
+            model, images, options, dataclasses.replace(common, **replaced)
         )
 
     train.model = model
+    train.images = images
+    train.options = options
+    train.best_path = common.best_path
     train.logs = tmp_path / "logs" / "stage"
     return train
 
 
-def logged_epochs(logs):
-    lines = (logs / "history.csv").read_text().splitlines()
-    return [int(line.split(",")[0]) for line in lines[1:]]
+class Interrupt(keras.callbacks.Callback):
+    """Ends training before the third epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def interrupt(stage, **replaced):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_tensorboard", lambda log_dir: [Interrupt()])
+        with pytest.raises(KeyboardInterrupt):
+            stage(**replaced)
+    gc.collect()
 
 
 # Keras's CSVLogger leaves its file open when training is interrupted.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_interrupted_stage_goes_on_after_its_last_epoch(stage, monkeypatch):
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise KeyboardInterrupt
+leaves_a_file_open = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 
-    monkeypatch.setattr(training, "_tensorboard", lambda log_dir: [Interrupt()])
-    with pytest.raises(KeyboardInterrupt):
-        stage()
-    gc.collect()
-    assert logged_epochs(stage.logs) == [0, 1]
-    monkeypatch.undo()
-    history = stage()
-    assert len(history["loss"]) == 1
-    assert logged_epochs(stage.logs) == [0, 1, 2]
+
+@leaves_a_file_open
+def test_interrupted_stage_goes_on_after_its_last_epoch(stage, capsys):
+    interrupt(stage)
+    before = (stage.logs / "history.csv").read_text()
+    epochs = stage()
+    assert "going on after epoch 2" in capsys.readouterr().out
+    assert len(epochs) == 3
+    assert (stage.logs / "history.csv").read_text().startswith(before)
     assert not (stage.logs / "backup").exists()
+
+
+@leaves_a_file_open
+def test_interrupted_stage_does_not_go_on_with_other_settings_or_data(stage):
+    interrupt(stage)
+    with pytest.raises(ValueError, match=r"learning_rate=0\.001 \(now 0\.01\)"):
+        stage(learning_rate=1e-2)
+    with pytest.raises(ValueError, match=r"weight_decay=0\.0001 \(now 0\.1\)"):
+        stage(options=dataclasses.replace(stage.options, weight_decay=0.1))
+    with pytest.raises(ValueError, match="train="):
+        stage(images=stage.images | {"train": stage.images["val"]})
+
+
+@leaves_a_file_open
+def test_interrupted_stage_whose_best_model_is_lost_makes_a_new_one(stage):
+    interrupt(stage)
+    stage.best_path.unlink()
+    stage()
+    assert stage.best_path.is_file()
+
+
+def test_finished_stage_is_not_run_again_before_the_run_is_over(stage):
+    first = stage()
+    stage.model.get_layer("out").bias.assign([99.0])
+    assert stage() == first
+    assert ops.convert_to_numpy(stage.model.get_layer("out").bias) < 99
 
 
 def test_stage_ends_with_its_best_weights(stage):
     stage(epochs=2)
-    best = keras.models.load_model(stage.logs.parents[1] / "best.keras")
+    best = keras.models.load_model(stage.best_path)
     for ours, theirs in zip(stage.model.weights, best.weights, strict=True):
         np.testing.assert_array_equal(
             ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs)
@@ -214,42 +165,130 @@ def test_stage_ends_with_its_best_weights(stage):
 
 
 def test_stage_stops_when_the_val_auc_no_longer_rises(stage):
-    history = stage({"patience": 2}, epochs=20, learning_rate=1e-12)
-    assert len(history["val_auc"]) == 3
+    options = dataclasses.replace(stage.options, patience=2)
+    assert len(stage(options=options, epochs=20, learning_rate=1e-12)) == 3
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="Keras writes them with TensorFlow"
+)
 def test_tensorboard_logs_are_written(stage):
-    if keras.backend.backend() == "tensorflow":
-        stage(epochs=1)
-        assert list((stage.logs / "tensorboard").rglob("events.out.tfevents*"))
+    stage(epochs=1)
+    assert list((stage.logs / "tensorboard").rglob("events.out.tfevents*"))
+
+
+@pytest.mark.parametrize("pipeline", ["tf", "grain"])
+def test_unbalanced_classes_can_be_trained(stage, pipeline):
+    train = stage.images["train"]
+    few = ImageList(train.paths[:-4], train.labels[:-4])
+    assert np.bincount(few.labels).tolist() == [8, 4]
+    options = dataclasses.replace(stage.options, pipeline=pipeline)
+    assert stage(options=options, images=stage.images | {"train": few}, epochs=1)
+
+
+def compiled(stage, options=None, **replaced):
+    """What `train_stage` compiles and fits, without training."""
+    seen = {}
+
+    class Compiled(Exception):
+        pass
+
+    def fit(self, data, **kwargs):
+        _, labels, *_ = next(iter(data))
+        seen.update(kwargs, trainer=self, labels=np.asarray(labels))
+        raise Compiled
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AugmentedTrainer, "fit", fit)
+        with pytest.raises(Compiled):
+            stage(
+                options=dataclasses.replace(stage.options, **(options or {})),
+                **replaced,
+            )
+    return seen
+
+
+def test_optimizer_has_the_rates_decay_and_clipping_of_the_options(stage):
+    trainer = compiled(
+        stage,
+        {"weight_decay": 0.3, "clipnorm": 0.7, "min_lr": 1e-5},
+        rate_multipliers={"out/kernel": 0.5},
+        learning_rate=0.01,
+        epochs=10,
+    )["trainer"]
+    optimizer = trainer.optimizer
+    assert isinstance(optimizer, LayerwiseAdamW)
+    assert (optimizer.decay, optimizer.global_clipnorm) == (0.3, 0.7)
+    assert optimizer.multipliers == {"out/kernel": 0.5}
+    schedule = optimizer._learning_rate.get_config()
+    assert schedule == {
+        "initial_lr": 0.01,
+        "decay_steps": 20,  # 10 epochs of 16 images in batches of 8
+        "warmup_steps": 2,
+        "min_lr": 1e-5,
+    }
+
+
+def test_warmup_takes_no_more_than_a_fifth_of_a_stage(stage):
+    trainer = compiled(stage, epochs=3)["trainer"]
+    assert trainer.optimizer._learning_rate.get_config()["warmup_steps"] == 1
+
+
+def test_labels_are_smoothed(stage):
+    trainer = compiled(stage, {"label_smoothing": 0.2})["trainer"]
+    assert trainer.loss.get_config()["label_smoothing"] == 0.2
+
+
+def test_augmentation_can_be_left_out(stage):
+    assert compiled(stage)["trainer"].augmentation is not None
+    assert compiled(stage, {"augment": False})["trainer"].augmentation is None
+
+
+def test_training_images_can_be_limited(stage):
+    assert compiled(stage)["steps_per_epoch"] == 2
+    limited = compiled(stage, {"max_images_per_class": 3})
+    assert limited["steps_per_epoch"] == 1
+    assert sorted(limited["labels"]) == [0, 0, 0, 1, 1, 1]
+
+
+def test_control_run_trains_and_validates_on_permuted_labels(stage, monkeypatch):
+    seen = []
+
+    def spy(images, **kwargs):
+        seen.append(images)
+        return iter([(None, images.labels)])
+
+    monkeypatch.setattr(training, "make_dataset", spy)
+    compiled(stage, {"shuffle_labels": True})
+    for images, split in zip(seen, ("train", "val"), strict=True):
+        true = stage.images[split].labels
+        assert sorted(images.labels) == sorted(true)
+        assert not np.array_equal(images.labels, true)
 
 
 @pytest.mark.parametrize(
-    ("labels", "expected"), [([0, 1, 1, 1], {0: 2.0, 1: 4 / 6}), ([0, 0, 1, 1], None)]
+    ("option", "value"),
+    [
+        ("label_smoothing", 2),
+        ("weight_decay", -1),
+        ("clipnorm", 0),
+        ("warmup_epochs", -1),
+        ("patience", 0),
+        ("max_images_per_class", 0),
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("image_size", 16),
+        ("model_save_path", "model.h5"),
+    ],
 )
-def test_unbalanced_classes_are_weighted(demo_data, tmp_path, labels, expected):
-    seen = {}
+def test_values_out_of_range_are_refused_at_once(option, value):
+    with pytest.raises(ValueError, match=rf"`{option}` .*{option}='?{value}"):
+        Config(**{option: value})
 
-    class Fit(Exception):
-        pass
 
-    def fit(self, *args, **kwargs):
-        seen.update(kwargs)
-        raise Fit
-
-    split = check_data_dir(demo_data)["train"]
-    images = ImageList(split.paths[:4], np.array(labels))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AugmentedTrainer, "fit", fit)
-        with pytest.raises(Fit):
-            train_stage(
-                small_model(size=64),
-                {"train": images, "val": images},
-                TrainingOptions(log_dir=str(tmp_path)),
-                name="stage",
-                best_path=tmp_path / "best.keras",
-                epochs=1,
-                batch_size=2,
-                learning_rate=1e-3,
-            )
-    assert seen["class_weight"] == expected
+@pytest.mark.parametrize(
+    ("option", "value"), [("output_path", "model"), ("first_layer_rate", 0)]
+)
+def test_fine_tuning_values_out_of_range_are_refused_at_once(option, value):
+    with pytest.raises(ValueError, match=rf"`{option}` .*{option}='?{value}"):
+        FineTuneConfig(**{option: value})
