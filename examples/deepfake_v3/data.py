@@ -168,7 +168,10 @@ def check_data_dir(
     ]
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         checked = pool.map(_check_file, [path for path, _, _ in files])
-        results = list(tqdm(checked, "checking images", len(files), unit="file"))
+        results = list(
+            # disable=None: a bar on a terminal only, not in log files.
+            tqdm(checked, "checking images", len(files), unit="file", disable=None)
+        )
 
     quarantine = [
         (path, reason)

@@ -83,7 +83,9 @@ def render_demo_set(
                 folder = partial / split / name
                 folder.mkdir(parents=True)
                 counter = range(images_per_class[split])
-                for index in tqdm(counter, f"rendering {split}/{name}", leave=False):
+                for index in tqdm(
+                    counter, f"rendering {split}/{name}", leave=False, disable=None
+                ):
                     # One seed per image: a larger set begins with the smaller one.
                     rng = np.random.default_rng([seed, split_index, label, index])
                     image = render_image(name, image_size, rng)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -80,7 +81,9 @@ def evaluate_model_v3(
             training=False,
             pipeline=config.pipeline,
         )
-        return np.asarray(model.predict(dataset, verbose=1), np.float64)
+        # A bar on a terminal only, not in log files.
+        verbose = 1 if sys.stdout.isatty() else 0
+        return np.asarray(model.predict(dataset, verbose=verbose), np.float64)
 
     test_labels, test_scores = splits["test"].labels, predict(splits["test"])
     default = optimal = compute_metrics(test_labels, test_scores)
