@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+__all__ = ["BayarConstraint"]
+
 NORMALIZATIONS = ("project", "divide")
 
 # `"divide"` lets the off-centre sum come no closer to 0 than this part of the sum of
@@ -52,15 +54,17 @@ def constrain(kernel, normalization="project"):
         for row in range(height)
     ]
     is_centre = ops.convert_to_tensor(is_centre, "bool")
-    kernel = ops.where(is_centre, 0.0, kernel)
     if normalization == "project":
-        # The second pass takes out what rounding left of a large common part.
+        # Subtracting one of the taps from all changes nothing but the rounding, which
+        # a large common part would add. So does the second pass.
+        kernel = ops.where(is_centre, 0.0, kernel - kernel[:1, :1])
         for _ in range(2):
             # Summing w/n, not w, leaves room for large taps.
             mean = ops.sum(kernel / taps, axis=(0, 1), keepdims=True)
             kernel = ops.where(is_centre, 0.0, kernel - mean)
         kernel = kernel + 1 / taps
     else:
+        kernel = ops.where(is_centre, 0.0, kernel)
         # Dividing by the largest tap first changes nothing but the room for rounding.
         largest = ops.max(ops.abs(kernel), axis=(0, 1), keepdims=True)
         largest = ops.stop_gradient(ops.where(largest > 0, largest, 1))

@@ -3,7 +3,6 @@
 Needs `hypothesis`, so `import keras_forensics` does not import this module.
 
 ```python
-import keras
 from hypothesis import given
 
 from keras_forensics import BayarConv2D, SRMLayerV3, testing
@@ -39,7 +38,7 @@ from keras import ops
 
 from keras_forensics import filters
 
-EPSILON = {
+_EPSILON = {
     "float16": 2.0**-10,
     "bfloat16": 2.0**-7,
     "float32": 2.0**-23,
@@ -74,7 +73,7 @@ def uint8_images(shape=None):
         shape = shapes()
     elif not isinstance(shape, st.SearchStrategy):
         shape = st.just(shape)
-    grey_level = st.integers(0, 255)
+    grey_level = st.sampled_from((0, 255)) | st.integers(0, 255)
     extremes = st.tuples(grey_level, grey_level).map(sorted)
     return st.builds(_image, shape, extremes, st.booleans(), _SEEDS)
 
@@ -245,7 +244,11 @@ def assert_serializable(layer, x=None):
     """
     config = layer.get_config()
     parameters = inspect.signature(type(layer)).parameters.values()
-    names = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    names = [
+        p.name
+        for p in parameters
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
     dropped = [name for name in names if name not in config]
     assert not dropped, f"get_config() of {layer.name!r} drops {dropped}."
 
@@ -311,7 +314,7 @@ def _read(tensor) -> tuple[np.ndarray, float]:
     if isinstance(tensor, (list, tuple)):
         tensor = np.asarray(tensor, "float64")
     dtype = keras.backend.standardize_dtype(tensor.dtype)
-    return ops.convert_to_numpy(tensor).astype("float64"), EPSILON.get(dtype, 0.0)
+    return ops.convert_to_numpy(tensor).astype("float64"), _EPSILON.get(dtype, 0.0)
 
 
 def _taps(layer) -> tuple[np.ndarray, np.ndarray]:

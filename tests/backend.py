@@ -31,6 +31,7 @@ def gradients(layer, inputs, weights):
     Returns:
         The loss, the gradients of the inputs (a list), those of the trainable weights.
     """
+    _call(layer, [keras.ops.convert_to_tensor(x) for x in inputs])  # builds it
     if NAME == "tensorflow":
         import tensorflow as tf
 

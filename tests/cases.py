@@ -17,6 +17,7 @@ class Case:
     layer_class: type
     arguments: dict[str, Any]
     changed: dict[str, Any]
+    unchanged: tuple[str, ...] = ()  # arguments that cannot be changed with the rest
     shape: tuple = IMAGES
     weights: tuple[int, int] = (0, 0)  # trainable, non-trainable
 
@@ -26,10 +27,12 @@ class Case:
     def inputs(self, dtype="float32", shape=None):
         """Grey levels for layers of images, features of size 1 for the others."""
         random = np.random.default_rng(0)
-        shapes = shape or self.shape
-        if isinstance(shapes, list):
-            return [random.uniform(-1, 1, part).astype(dtype) for part in shapes]
-        return random.integers(0, 256, shapes).astype(dtype)
+        shape = shape or self.shape
+        if isinstance(shape[0], tuple):
+            return [random.uniform(-1, 1, part).astype(dtype) for part in shape]
+        if self.layer_class is kf.ChannelAttention:
+            return random.uniform(-1, 1, shape).astype(dtype)
+        return random.integers(0, 256, shape).astype(dtype)
 
     def __str__(self):
         return self.layer_class.__name__
@@ -69,7 +72,6 @@ CASES = [
         {
             "filters": 6,
             "kernel_size": (3, 5),
-            "strides": (1, 1),
             "padding": "symmetric",
             "data_format": "channels_first",
             "dilation_rate": 2,
@@ -84,6 +86,7 @@ CASES = [
             "bias_constraint": "non_neg",
             "normalization": "divide",
         },
+        unchanged=("strides",),  # not together with dilation
         weights=(1, 0),
     ),
     Case(
@@ -101,7 +104,7 @@ CASES = [
         },
         weights=(1 + 3 * 2 + 2 + 2, 2 + 3 * 2),
     ),
-    Case(kf.GatedFusion, {}, {}, shape=[(2, 6), (2, 6)]),
+    Case(kf.GatedFusion, {}, {}, shape=((2, 6), (2, 6))),
     Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},
@@ -110,4 +113,5 @@ CASES = [
         weights=(4, 0),
     ),
 ]
-IMAGE_CASES = [case for case in CASES if not isinstance(case.shape, list)]
+FOUR_AXES_CASES = [case for case in CASES if len(case.shape) == 4]
+IMAGE_CASES = [case for case in CASES if case.shape == IMAGES]

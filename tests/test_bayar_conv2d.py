@@ -75,6 +75,17 @@ def test_output_equals_the_oracle_in_every_policy(policy):
     assert_close(layer(images), numpy_conv(layer, images), policy)
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_output_is_that_of_float32_rounded_once(policy):
+    full, mixed = built(4, 5), built(4, 5, dtype=policy)
+    mixed.set_weights(full.get_weights())
+    images = random_images()
+    expected = keras.ops.cast(full(images), mixed.compute_dtype)
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(mixed(images)), keras.ops.convert_to_numpy(expected)
+    )
+
+
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @given(weights=kernels((5, 5), 3, 4, max_exponent=30))
 def test_constraint_holds_after_set_weights(normalization, weights):

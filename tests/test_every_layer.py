@@ -1,6 +1,7 @@
 """What every layer must do."""
 
 import inspect
+import warnings
 
 import keras
 import numpy as np
@@ -8,14 +9,15 @@ import pytest
 from keras.src.testing import TestCase
 
 import keras_forensics
+from keras_forensics import ChannelAttention, ForensicStreamV3
 from keras_forensics.testing import assert_batch_independent, assert_serializable
 from tests.backend import NAME, compiled, float64, gradients, run_python
-from tests.cases import CASES, IMAGE_CASES
+from tests.cases import CASES, FOUR_AXES_CASES, IMAGE_CASES
 from tests.tolerances import assert_close
 
 numpy = keras.ops.convert_to_numpy
 every_layer = pytest.mark.parametrize("case", CASES, ids=str)
-every_image_layer = pytest.mark.parametrize("case", IMAGE_CASES, ids=str)
+every_layer_of_maps = pytest.mark.parametrize("case", FOUR_AXES_CASES, ids=str)
 every_policy = pytest.mark.parametrize(
     "policy", ["float32", "mixed_float16", "mixed_bfloat16"]
 )
@@ -28,6 +30,7 @@ def test_there_is_a_case_for_every_layer():
     }
 
 
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 @every_layer
 def test_keras_own_layer_test(case):
     keras_test = TestCase()
@@ -35,9 +38,7 @@ def test_keras_own_layer_test(case):
     keras_test.run_layer_test(
         case.layer_class,
         init_kwargs=case.arguments,
-        input_shape=tuple(case.shape)
-        if isinstance(case.shape, tuple)
-        else list(case.shape),
+        input_shape=case.shape,
         expected_num_trainable_weights=case.weights[0],
         expected_num_non_trainable_weights=case.weights[1],
         expected_num_seed_generators=0,
@@ -51,15 +52,15 @@ def test_keras_own_layer_test(case):
 @every_layer
 def test_case_changes_every_argument(case):
     parameters = inspect.signature(case.layer_class).parameters
-    assert set(case.changed) == set(parameters) - {"kwargs"}
+    names = {name for name in parameters if name not in ("args", "kwargs")}
+    assert {*case.changed, *case.unchanged} == names
     for name, value in case.changed.items():
-        if name not in case.arguments and not (name == "strides" and len(value) == 2):
-            assert value != parameters[name].default, name
+        assert value != parameters[name].default, name
 
 
 @every_layer
 def test_every_changed_argument_survives_saving(case):
-    if "data_format" in case.changed and isinstance(case.shape, tuple):
+    if "data_format" in case.changed:
         batch, *sides, channels = case.shape
         inputs = case.inputs(shape=(batch, channels, *sides))
     else:
@@ -74,18 +75,37 @@ def test_layer_survives_saving(case, policy):
     assert_serializable(layer, case.inputs())
 
 
+@every_layer
+def test_layer_frozen_before_it_is_built_stays_frozen(case):
+    layer = case.layer(trainable=False)
+    inputs = keras.tree.map_structure(lambda x: keras.Input(x.shape[1:]), case.inputs())
+    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(layer(inputs)))
+    assert {v.path.split("/")[0] for v in model.trainable_variables} == {"head"}
+    layer.trainable = True
+    layer.trainable = False
+    assert len(model.trainable_variables) == 2
+
+
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
     """A model of every layer, its inputs and its outputs."""
     folder = tmp_path_factory.mktemp("saved")
+    keras.utils.set_random_seed(0)
     image = keras.Input((None, None, 3), name="image")
-    maps = [keras_forensics.SRMLayerV3(padding="symmetric")(image)]
-    maps += [keras_forensics.SRMFilterBank("srm30")(image)]
-    maps += [keras_forensics.BayarConv2D(4, 5, padding="reflect")(image)]
-    maps += [
-        keras_forensics.BayarConv2D(4, 3, padding="symmetric", normalization="divide")(
-            image
-        )
+    bayar = keras_forensics.BayarConv2D(4, 5, padding="reflect")
+    divided = keras_forensics.BayarConv2D(
+        4,
+        3,
+        padding="symmetric",
+        normalization="divide",
+        # Sums far from 0: a tap of 100 would magnify rounding as much.
+        kernel_initializer=keras.initializers.RandomUniform(0, 1),
+    )
+    maps = [
+        keras_forensics.SRMLayerV3(padding="symmetric")(image),
+        keras_forensics.SRMFilterBank("srm30")(image),
+        bayar(image),
+        divided(image),
     ]
     maps = keras.layers.Concatenate()(maps)
     maps = keras_forensics.ChannelAttention(8)(maps)
@@ -108,20 +128,26 @@ model = keras.models.load_model("model.keras")
 arrays = np.load("arrays.npz")
 outputs = np.asarray(model.predict(arrays["images"], verbose=0))
 assert outputs.shape == arrays["outputs"].shape
-largest = abs(arrays["outputs"]).max()
-np.testing.assert_allclose(outputs, arrays["outputs"], 0, 1e-5 * largest)
+largest = TOLERANCE * abs(arrays["outputs"]).max()
+np.testing.assert_allclose(outputs, arrays["outputs"], 0, largest)
 print(keras.backend.backend(), "agrees")
 """
 
 
 def test_model_loads_in_a_fresh_process_in_safe_mode(saved_model):
-    assert f"{NAME} agrees" in run_python(LOAD_AND_PREDICT, cwd=saved_model)
+    code = LOAD_AND_PREDICT.replace("TOLERANCE", "1e-4")
+    assert f"{NAME} agrees" in run_python(code, cwd=saved_model)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "openvino"])
-def test_model_predicts_on_the_other_backends(saved_model, backend):
-    pytest.importorskip(backend, reason=f"{backend} is not installed")
-    output = run_python(LOAD_AND_PREDICT, backend=backend, cwd=saved_model)
+# The means of signed residuals are some 100 times smaller than the residuals.
+# OpenVINO predicts in bfloat16 on processors that have it.
+@pytest.mark.parametrize(("backend", "tolerance"), [("numpy", 1e-4), ("openvino", 0.1)])
+def test_model_predicts_on_the_other_backends(saved_model, backend, tolerance):
+    # Keras's numpy backend itself imports JAX.
+    needs = {"numpy": "jax", "openvino": "openvino"}[backend]
+    pytest.importorskip(needs, reason=f"{needs} is not installed")
+    code = LOAD_AND_PREDICT.replace("TOLERANCE", str(tolerance))
+    output = run_python(code, backend=backend, cwd=saved_model)
     assert f"{backend} agrees" in output
 
 
@@ -149,7 +175,7 @@ def test_computed_output_shape_is_the_true_one(case):
     assert tuple(layer(case.inputs()).shape) == tuple(expected)
 
 
-@every_image_layer
+@every_layer_of_maps
 def test_channels_first_equals_channels_last(case):
     images = case.inputs()
     last, first = case.layer(), case.layer(data_format="channels_first")
@@ -163,7 +189,7 @@ def test_channels_first_equals_channels_last(case):
     assert_close(actual, expected.astype("float64"))
 
 
-@every_image_layer
+@every_layer_of_maps
 def test_data_format_defaults_to_that_of_keras(case):
     keras.config.set_image_data_format("channels_first")
     try:
@@ -172,7 +198,7 @@ def test_data_format_defaults_to_that_of_keras(case):
         keras.config.set_image_data_format("channels_last")
 
 
-@every_image_layer
+@pytest.mark.parametrize("case", IMAGE_CASES, ids=str)
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "float64"])
 def test_input_dtype_does_not_change_the_result(case, dtype):
     layer = case.layer()
@@ -212,54 +238,53 @@ def test_outputs_are_close_in_every_policy(case, policy):
 
 @every_layer
 def test_gradients_equal_finite_differences(case):
+    h, tolerance = 1e-6, 1e-5
+    pooling = case.layer_class in (ChannelAttention, ForensicStreamV3)
+    if pooling and NAME != "tensorflow":
+        # Keras's mean computes in float32 there.
+        h, tolerance = 1e-4, 1e-2
+    random = np.random.default_rng(1)
     with float64():
         layer = case.layer(dtype="float64")
         inputs = case.inputs("float64")
-        layer(inputs)
-        inputs = inputs if isinstance(inputs, list) else [inputs + 0.25]
-        random = np.random.default_rng(1)
-        shape = layer.compute_output_shape(
-            case.shape if len(inputs) > 1 else inputs[0].shape
-        )
-        weights = random.normal(size=shape)
+        weights = random.normal(size=numpy(layer(inputs)).shape)
+        if not isinstance(inputs, list):
+            # Integers lie on the kinks of truncation.
+            inputs = [inputs + random.uniform(-0.5, 0.5, inputs.shape)]
         _, of_inputs, of_weights = gradients(layer, inputs, weights)
-        assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
-
         values = [numpy(v) for v in layer.trainable_variables]
         for _ in range(3):
-            steps = [random.normal(size=x.shape) for x in inputs]
-            weight_steps = [random.normal(size=v.shape) for v in values]
+            steps = [random.normal(size=x.shape) for x in [*inputs, *values]]
             losses = []
-            for h in (1e-6, -1e-6):
-                for v, value, step in zip(
-                    layer.trainable_variables, values, weight_steps, strict=True
+            for sign in (1, -1):
+                moved = [
+                    x + sign * h * step
+                    for x, step in zip([*inputs, *values], steps, strict=True)
+                ]
+                for v, value in zip(
+                    layer.trainable_variables, moved[len(inputs) :], strict=True
                 ):
-                    v.assign(value + h * step)
-                moved = [x + h * s for x, s in zip(inputs, steps, strict=True)]
+                    v.assign(value)
+                moved = moved[: len(inputs)]
                 outputs = layer(moved if len(moved) > 1 else moved[0])
                 losses.append((numpy(outputs) * weights).sum())
             expected = sum(
-                (g * s).sum()
-                for g, s in zip(
-                    of_inputs + of_weights, steps + weight_steps, strict=True
-                )
+                (g * step).sum()
+                for g, step in zip([*of_inputs, *of_weights], steps, strict=True)
             )
-            slope = (losses[0] - losses[1]) / 2e-6
-            scale = abs(losses[0]) + abs(slope)
-            assert slope == pytest.approx(expected, rel=1e-5, abs=1e-6 * scale)
+            slope = (losses[0] - losses[1]) / (2 * h)
+            assert slope == pytest.approx(expected, tolerance, tolerance)
 
 
 @every_layer
 def test_gradients_are_finite_on_flat_and_extreme_images(case):
     layer = case.layer()
+    shapes = case.shape if isinstance(case.shape[0], tuple) else [case.shape]
     for value in (0.0, 255.0):
-        inputs = [
-            np.full(shape, value, "float32")
-            for shape in (case.shape if isinstance(case.shape, list) else [case.shape])
-        ]
-        layer(inputs if len(inputs) > 1 else inputs[0])
-        shape = layer.compute_output_shape(case.shape)
-        _, of_inputs, of_weights = gradients(layer, inputs, np.ones(shape, "float32"))
+        inputs = [np.full(shape, value, "float32") for shape in shapes]
+        outputs = layer(inputs if len(inputs) > 1 else inputs[0])
+        weights = np.ones(outputs.shape, "float32")
+        _, of_inputs, of_weights = gradients(layer, inputs, weights)
         assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
 
 
@@ -268,10 +293,15 @@ def test_gradients_are_finite_on_flat_and_extreme_images(case):
 
 @every_layer
 def test_compiled_layer_equals_the_eager_one(case):
+    if NAME == "torch" and case.layer_class is ForensicStreamV3:
+        pytest.skip("torch.compile takes half a minute; it compiles the parts above")
     layer, inputs = case.layer(), case.inputs()
     expected = numpy(layer(inputs)).astype("float64")
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, inputs)
-    assert_close(compiled(layer)(tensors), expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch.compile looks at gradients
+        actual = compiled(layer)(tensors)
+    assert_close(actual, expected)
 
 
 # Inference.
@@ -294,21 +324,21 @@ def _inference(layer):
 # Errors.
 
 
-@every_image_layer
+@every_layer_of_maps
 @pytest.mark.parametrize("shape", [(12, 14, 3), (2, 12, 14, 3, 1), (2, 3)])
 def test_inputs_that_are_no_images_are_refused(case, shape):
     with pytest.raises(ValueError, match=r"expected ndim=4, found ndim="):
         case.layer()(np.zeros(shape, "float32"))
 
 
-@every_image_layer
+@every_layer_of_maps
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_unknown_channels_are_refused(case, data_format):
     with pytest.raises(ValueError, match=r"channel dimension of channels_.*Received: "):
         case.layer(data_format=data_format).build((None, None, None, None))
 
 
-@every_image_layer
+@every_layer_of_maps
 def test_other_number_of_channels_than_built_for_is_refused(case):
     layer = case.layer()
     layer.build((None, None, None, 4))

@@ -128,6 +128,15 @@ def test_non_integer_pixels_keep_float32_quality(policy, half_unit, images, nois
     assert (error <= half_unit * abs(expected) + 1e-3).all()
 
 
+def test_array_without_divisors_is_not_divided():
+    taps = np.array([[[-1, 1, 0]]])
+    images = random_images()
+    np.testing.assert_array_equal(
+        keras.ops.convert_to_numpy(SRMFilterBank(taps, threshold=None)(images)),
+        oracle.residuals(images, taps, [1], threshold=None),
+    )
+
+
 # Promise 2: truncation means something.
 
 

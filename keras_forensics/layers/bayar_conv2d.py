@@ -37,7 +37,8 @@ class BayarConv2D(keras.layers.Conv2D):
     `set_weights`, under averaged weights, with any optimizer and in any policy. The
     kernel is built, and the convolution computed, in float32 also when the policy
     computes in 16 bits (float64 under a float64 policy); only the result is rounded
-    to the compute dtype.
+    to the compute dtype. Hardware that computes float32 convolutions in TF32 rounds
+    the taps to 11 bits on the way: switch TF32 off to keep flat images at 0.
 
     Arguments, their order and their defaults are those of `keras.layers.Conv2D`, but
     for `use_bias=False`, since a bias would break the zero response to flat images,
@@ -81,6 +82,7 @@ class BayarConv2D(keras.layers.Conv2D):
     Example:
 
     ```python
+    import keras
     import numpy as np
     from keras_forensics.layers import BayarConv2D
 
@@ -88,7 +90,8 @@ class BayarConv2D(keras.layers.Conv2D):
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), "uint8")
     print(layer(images).shape)
     #> (2, 60, 60, 3)
-    print(float(abs(layer(np.full((1, 8, 8, 3), 0.5))).max()) < 1e-6)
+    flat = keras.ops.convert_to_numpy(layer(np.full((1, 8, 8, 3), 0.5)))
+    print(bool(abs(flat).max() < 1e-6))
     #> True
     ```
 

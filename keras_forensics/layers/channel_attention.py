@@ -64,14 +64,16 @@ class ChannelAttention(keras.layers.Layer):
             ndim=4, axes={arguments.channel_axis(self.data_format): channels}
         )
         hidden = max(1, channels // self.reduction_ratio)
+        # A layer that was frozen before it is built does not freeze its children.
+        common = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.squeeze = keras.layers.GlobalAveragePooling2D(
-            data_format=self.data_format, dtype=self.dtype_policy, name="squeeze"
+            data_format=self.data_format, name="squeeze", **common
         )
         self.reduce = keras.layers.Dense(
-            hidden, activation="relu", dtype=self.dtype_policy, name="reduce"
+            hidden, activation="relu", name="reduce", **common
         )
         self.excite = keras.layers.Dense(
-            channels, activation="sigmoid", dtype=self.dtype_policy, name="excite"
+            channels, activation="sigmoid", name="excite", **common
         )
         self.reduce.build((None, channels))
         self.excite.build((None, hidden))

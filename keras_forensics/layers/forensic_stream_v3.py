@@ -90,8 +90,10 @@ class ForensicStreamV3(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        common = {"data_format": self.data_format, "dtype": self.dtype_policy}
-        front = {"strides": self.strides, "padding": self.padding, **common}
+        # A layer that was frozen before it is built does not freeze its children.
+        common = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        maps = {"data_format": self.data_format, **common}
+        front = {"strides": self.strides, "padding": self.padding, **maps}
         self.srm = SRMLayerV3(self.threshold, name="srm", **front)
         self.bayar = BayarConv2D(self.bayar_filters, 5, name="bayar", **front)
         self.feature_layers = [self._batch_normalization("residual_norm")]
@@ -104,18 +106,16 @@ class ForensicStreamV3(keras.layers.Layer):
                     padding="same",
                     use_bias=False,
                     name=f"feature_conv_{index}",
-                    **common,
+                    **maps,
                 ),
                 self._batch_normalization(f"feature_norm_{index}"),
-                keras.layers.ReLU(
-                    name=f"feature_relu_{index}", dtype=self.dtype_policy
-                ),
+                keras.layers.ReLU(name=f"feature_relu_{index}", **common),
             ]
         self.feature_layers.append(
-            keras.layers.GlobalAveragePooling2D(name="pool", **common)
+            keras.layers.GlobalAveragePooling2D(name="pool", **maps)
         )
         self.gate = keras.layers.Dense(
-            self.gate_dim, activation="sigmoid", name="gate", dtype=self.dtype_policy
+            self.gate_dim, activation="sigmoid", name="gate", **common
         )
 
         self.srm.build(input_shape)
@@ -132,6 +132,7 @@ class ForensicStreamV3(keras.layers.Layer):
             momentum=BATCH_NORM_MOMENTUM,
             name=name,
             dtype=self.dtype_policy,
+            trainable=self.trainable,
         )
 
     def call(self, inputs, training=None):

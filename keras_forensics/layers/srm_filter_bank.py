@@ -28,8 +28,11 @@ class SRMFilterBank(keras.layers.Layer):
     Convolving with integers and dividing last makes the residual of integer pixels
     exact: it is bit-identical to integer arithmetic, in every dtype policy. The
     arithmetic runs in float32 (float64 under a float64 policy) also when the policy
-    computes in 16 bits, and inputs are not cast down first, so non-integer pixels
-    keep float32 quality; only the result is rounded to the compute dtype.
+    computes in 16 bits, and inputs are not cast down first. Residuals of non-integer
+    pixels are therefore within 0.001 grey levels before they are rounded, once, to the
+    compute dtype. Hardware that computes float32 convolutions in TF32 keeps integer
+    pixels exact, and rounds others to 11 bits; `predict` on the openvino backend
+    computes in bfloat16 on processors that have it, like OpenVINO itself.
 
     The layer has nothing to train, and no weights are saved with it: the bank is
     part of its configuration.
