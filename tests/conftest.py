@@ -1,5 +1,7 @@
 """One hypothesis profile, and a fresh, seeded Keras for every test."""
 
+import re
+
 import keras
 import pytest
 from hypothesis import HealthCheck, settings
@@ -23,3 +25,18 @@ def fresh_keras():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Says how many examples hypothesis tried, and on which backend."""
+    # Where hypothesis keeps its statistics for `--hypothesis-show-statistics`.
+    statistics = [
+        getattr(report, "_hypothesis_stats", "")
+        for reports in terminalreporter.stats.values()
+        for report in reports
+    ]
+    passed = re.findall(r"(\d+) passing", "\n".join(statistics))
+    terminalreporter.write_line(
+        f"{sum(map(int, passed))} hypothesis examples passed on "
+        f"{keras.backend.backend()}"
+    )
