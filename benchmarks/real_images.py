@@ -45,6 +45,8 @@ class Benchmark:
     """Epochs of the three fine-tuning stages."""
     batch_size: int = 32
     """Images a step."""
+    confounds: str = ""
+    """What else separates the classes of this set, for the notes of the table."""
     work_dir: str = "benchmarks/work"
     """Models, logs and the results of finished seeds."""
     results_dir: str = "benchmarks/results"
@@ -139,6 +141,7 @@ def main(benchmark: Benchmark) -> None:
             notes=(
                 "The interval is over seeds (weights, order, choice of training "
                 "images); the test images are the same for all."
+                + (f" {benchmark.confounds}" if benchmark.confounds else "")
             ),
             seeds=[
                 {

@@ -56,12 +56,15 @@ def section(path: Path) -> str:
                 f"{path.name}: each row must have one cell per column. "
                 f"Received: columns={columns}, row={row}"
             )
-    versions = result.get("versions")
-    if isinstance(versions, dict):
-        versions = ", ".join(f"{name} {number}" for name, number in versions.items())
+    machine, versions = (
+        ", ".join(f"{name} {value}" for name, value in fact.items())
+        if isinstance(fact, dict)
+        else fact
+        for fact in (result.get("machine"), result.get("versions"))
+    )
     command = result.get("command")
     facts = {
-        "Machine": result.get("machine"),
+        "Machine": machine,
         "Versions": versions,
         "Command": command and f"`{command}`",
         "Data": f"`{path.relative_to(ROOT).as_posix()}`",
