@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3 import train_model
+from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.data import check_data_dir, make_dataset
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
@@ -21,7 +21,7 @@ from examples.deepfake_v3.fine_tune import (
     fine_tune_v3,
     quick_fine_tune,
 )
-from examples.deepfake_v3.model import freeze_backbone
+from examples.deepfake_v3.model import build_model_v3, freeze_backbone
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
 pytestmark = pytest.mark.backends
@@ -218,6 +218,32 @@ def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
     assert isinstance(model, keras.Model)
     assert output.is_file()
     assert len(list((tmp_path / "logs").glob("*/history.csv"))) == 1
+
+
+def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(model, images, options, stage):
+        backbone = model.get_layer("backbone")
+        trained = sum(bool(layer.trainable_weights) for layer in backbone.layers)
+        rates = stage.rate_multipliers.values()
+        seen.append((stage.learning_rate, stage.epochs, trained, min(rates)))
+        return [{"val_auc": stage.number / 10, "val_loss": 1.0}]
+
+    monkeypatch.setattr(fine_tune, "train_stage", spy)
+    path = tmp_path / "model.keras"
+    build_model_v3(weights=None, image_size=64, alpha=0.35).save(path)
+    fine_tune_v3(
+        model_path=str(path),
+        data_dir=str(demo_data),
+        output_path=str(tmp_path / "final.keras"),
+        log_dir=str(tmp_path / "logs"),
+    )
+    rates, epochs, trained, lowest = zip(*seen, strict=True)
+    assert rates == (1e-4, 5e-5, 1e-5)
+    assert epochs == (5, 5, 5)
+    assert 0 < trained[0] < trained[1] < trained[2] == 52  # all its convolutions
+    assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
 
 
 def test_unknown_option_is_named():
