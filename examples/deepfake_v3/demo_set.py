@@ -26,8 +26,8 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-SPLITS = ("train", "val", "test")
-CLASSES = ("real", "fake")
+from examples.deepfake_v3.data import CLASS_NAMES, SPLITS
+
 IMAGES_PER_CLASS = MappingProxyType({"train": 300, "val": 75, "test": 150})
 MANIFEST = "demo_set.json"
 NOTE = (
@@ -79,7 +79,7 @@ def render_demo_set(
     ) as staging:
         partial = Path(staging) / "set"
         for split_index, split in enumerate(SPLITS):
-            for label, name in enumerate(CLASSES):
+            for label, name in enumerate(CLASS_NAMES):
                 folder = partial / split / name
                 folder.mkdir(parents=True)
                 counter = range(images_per_class[split])

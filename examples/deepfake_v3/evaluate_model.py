@@ -10,13 +10,11 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from examples.deepfake_v3.data import ImageList, Pipeline, check_data_dir, make_dataset
-from examples.deepfake_v3.figures import save_figures
+from examples.deepfake_v3.figures import CALIBRATION_BINS, save_figures
 from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.model import load_detector
 
 Criterion = Literal["f1", "youden", "balanced"]
-
-CALIBRATION_BINS = 15  # as in Guo et al., "On Calibration of Modern Neural Networks"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

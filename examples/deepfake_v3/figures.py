@@ -18,6 +18,7 @@ from sklearn.metrics import (
 )
 
 REAL, FAKE, GREY = "#3b6fb6", "#d1603d", "#7f7f7f"
+CALIBRATION_BINS = 15  # as in Guo et al., "On Calibration of Modern Neural Networks"
 SIZE, DPI = (8, 6), 100  # inches, pixels per inch: 800 x 600 pixels
 
 
@@ -87,13 +88,11 @@ def roc_figure(labels: np.ndarray, scores: np.ndarray, threshold: float) -> Figu
     )
     axes.plot([0, 1], [0, 1], "--", color=GREY, label="chance, AUC 0.5")
     called_fake = scores >= threshold
-    axes.plot(
+    _mark_threshold(
+        axes,
         called_fake[labels == 0].mean(),
         called_fake[labels == 1].mean(),
-        "o",
-        color="black",
-        clip_on=False,
-        label=f"threshold {threshold:.3f}",
+        threshold,
     )
     axes.set(
         xlabel="real called fake (false positive rate)",
@@ -124,13 +123,11 @@ def precision_recall_figure(
     axes.axhline(share, ls="--", color=GREY, label=f"chance, {share:.2f} are fake")
     called_fake = scores >= threshold
     if called_fake.any():  # precision is undefined otherwise
-        axes.plot(
+        _mark_threshold(
+            axes,
             called_fake[labels == 1].mean(),
             labels[called_fake].mean(),
-            "o",
-            color="black",
-            clip_on=False,
-            label=f"threshold {threshold:.3f}",
+            threshold,
         )
     axes.set(
         xlabel="fake called fake (recall)",
@@ -148,17 +145,19 @@ def calibration_figure(
     """How often an image with a given score is fake, and how many there are."""
     figure = _figure()
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    # The 15 bins of the expected calibration error in evaluation.json.
-    frequency, mean_score = calibration_curve(labels, scores, n_bins=15)
+    # The bins of the expected calibration error in evaluation.json.
+    frequency, mean_score = calibration_curve(labels, scores, n_bins=CALIBRATION_BINS)
     top.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
     top.plot(mean_score, frequency, "o-", color=FAKE, clip_on=False, label="detector")
     top.set(
         ylabel="share that is fake",
-        title=f"Calibration in 15 bins, {_count(labels)}",
+        title=f"Calibration in {CALIBRATION_BINS} bins, {_count(labels)}",
     )
     _unit_square(top)
     top.legend(loc="upper left")
-    bottom.hist(scores, bins=15, range=(0, 1), color=GREY, edgecolor="white")
+    bottom.hist(
+        scores, bins=CALIBRATION_BINS, range=(0, 1), color=GREY, edgecolor="white"
+    )
     bottom.axvline(threshold, color="black", label=f"threshold {threshold:.3f}")
     bottom.set(xlabel="score (probability of fake)", ylabel="images")
     bottom.legend(loc="upper center")
@@ -195,6 +194,11 @@ def _figure() -> Figure:
     figure = Figure(SIZE, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def _mark_threshold(axes: Axes, x: float, y: float, threshold: float) -> None:
+    label = f"threshold {threshold:.3f}"
+    axes.plot(x, y, "o", color="black", clip_on=False, label=label)
 
 
 def _count(labels: np.ndarray) -> str:

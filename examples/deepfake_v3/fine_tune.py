@@ -13,8 +13,12 @@ from examples.deepfake_v3.model import (
     unfreeze_backbone,
 )
 from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
-from examples.deepfake_v3.progress import epoch_score, forget_stages, save_model
-from examples.deepfake_v3.train_model import as_history
+from examples.deepfake_v3.progress import (
+    as_history,
+    epoch_score,
+    forget_stages,
+    save_model,
+)
 from examples.deepfake_v3.training import (
     Stage,
     TrainingOptions,

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 
@@ -14,7 +14,15 @@ def choose_dtype_policy(mixed_precision: MixedPrecision = "auto") -> str:
 
     `"auto"` is mixed_float16 on a GPU with tensor cores (compute capability 7 and
     later: V100, T4, A100, …) and float32 elsewhere.
+
+    Raises:
+        ValueError: If `mixed_precision` is none of `MixedPrecision`.
     """
+    if mixed_precision not in get_args(MixedPrecision):
+        raise ValueError(
+            f"`mixed_precision` must be one of {get_args(MixedPrecision)}. "
+            f"Received: mixed_precision={mixed_precision!r}"
+        )
     if mixed_precision == "auto":
         return "mixed_float16" if _gpu_capability() >= 7 else "float32"
     return mixed_precision

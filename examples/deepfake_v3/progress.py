@@ -72,6 +72,11 @@ def read_epochs(history_path: Path) -> list[dict[str, float]]:
         ]
 
 
+def as_history(epochs: list[dict[str, float]]) -> dict[str, list[float]]:
+    """`{metric: [value of each epoch]}`, as Keras's `History` has it."""
+    return {metric: [logs[metric] for logs in epochs] for metric in epochs[0]}
+
+
 class StageRecord:
     """What a stage was started with, so that it only goes on with the same.
 

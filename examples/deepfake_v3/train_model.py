@@ -12,7 +12,7 @@ from examples.deepfake_v3.model import (
     measure_backbone_statistics,
 )
 from examples.deepfake_v3.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.progress import forget_stages, save_model
+from examples.deepfake_v3.progress import as_history, forget_stages, save_model
 from examples.deepfake_v3.training import (
     Stage,
     TrainingOptions,
@@ -110,8 +110,3 @@ def train_model_v3(
         f"{logs / stage.name}, unusable files in {logs / 'quarantine.csv'}."
     )
     return model, as_history(epochs)
-
-
-def as_history(epochs: list[dict[str, float]]) -> dict[str, list[float]]:
-    """`{metric: [value of each epoch]}`, as Keras's `History` has it."""
-    return {metric: [logs[metric] for logs in epochs] for metric in epochs[0]}

@@ -46,6 +46,8 @@ def test_policy_follows_the_device(monkeypatch, capability, policy):
 
 def test_policy_can_be_given():
     assert choose_dtype_policy("mixed_bfloat16") == "mixed_bfloat16"
+    with pytest.raises(ValueError, match="mixed_precision='float61'"):
+        choose_dtype_policy("float61")
 
 
 def test_global_policy_is_put_back():

@@ -3,8 +3,6 @@
 import csv
 import json
 import re
-import subprocess
-import sys
 import types
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from examples.deepfake_v3.fine_tune import (
 )
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
 from examples.deepfake_v3.train_model import Config, train_model_v3
+from tests.backend import run_python
 
 pytestmark = pytest.mark.backends
 
@@ -172,12 +171,13 @@ def test_evaluation_reports_both_thresholds_and_writes_them(recipe):
 
 
 LOAD = """
+import os
 import sys
 import keras
 import numpy as np
 import keras_forensics
-model = keras.models.load_model(sys.argv[1])
-np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))
+model = keras.models.load_model(os.environ["MODEL"])
+np.save("scores.npy", model.predict(np.load("pixels.npy"), verbose=0))
 assert not any(name.startswith("examples") for name in sys.modules)
 """
 
@@ -190,20 +190,9 @@ def test_saved_model_predicts_alike_in_a_process_that_knows_only_the_library(
     pixels = np.concatenate([np.asarray(batch) for batch, *_ in dataset])
     np.save(tmp_path / "pixels.npy", pixels)
     model = recipe.run / "models" / "detector_final.keras"
-    subprocess.run(
-        [sys.executable, "-c", LOAD, model, "pixels.npy", "scores.npy"],
-        cwd=tmp_path,
-        check=True,
-        env={**_environment(), "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
+    run_python(LOAD, cwd=tmp_path, MODEL=str(model))
     expected = recipe.tuned.predict(pixels, verbose=0)
     np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
-
-
-def _environment():
-    import os
-
-    return {**os.environ, "KERAS_BACKEND": keras.backend.backend()}
 
 
 def test_quick_fine_tune_is_one_stage(recipe, tmp_path):

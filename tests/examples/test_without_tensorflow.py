@@ -1,12 +1,10 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import pytest
 
+from tests.backend import run_python
+
 TRAIN = """
+import os
 import sys
 from importlib.machinery import PathFinder
 
@@ -18,7 +16,7 @@ PathFinder.find_spec = lambda name, *args: (
 from examples.deepfake_v3.train_model import train_model_v3
 
 model, history = train_model_v3(
-    data_dir=sys.argv[1],
+    data_dir=os.environ["DATA"],
     model_save_path="detector.keras",
     weights=None,
     image_size=32,
@@ -37,20 +35,7 @@ print("without tensorflow", "tensorflow" not in sys.modules)
     keras.backend.backend() == "tensorflow", reason="the backend is TensorFlow"
 )
 def test_detector_trains_where_tensorflow_is_not_installed(demo_data, tmp_path):
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": keras.backend.backend(),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
-    run = subprocess.run(
-        [sys.executable, "-c", TRAIN, demo_data],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "without tensorflow True" in run.stdout
-    assert "val AUC [" in run.stdout
+    output = run_python(TRAIN, cwd=tmp_path, DATA=str(demo_data))
+    assert "without tensorflow True" in output
+    assert "val AUC [" in output
     assert (tmp_path / "detector.keras").is_file()
