@@ -8,19 +8,18 @@ split is used once a seed and phase, for the numbers of the table: it chooses no
 
 import dataclasses
 import json
-import statistics
 import time
 from pathlib import Path
 
 import tyro
 
+from benchmarks.intervals import student_interval
 from benchmarks.record import write_result
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import fine_tune_v3
 from examples.deepfake_v3.train_model import train_model_v3
 
 METRICS = ("accuracy", "auc_roc", "f1_score")
-STUDENT_T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile, by seeds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,14 +98,6 @@ def run_seed(benchmark: Benchmark, seed: int) -> dict:
     return results
 
 
-def interval(values: list[float]) -> str:
-    """Mean ± half the 95 % interval over seeds (Student's t)."""
-    if len(values) not in STUDENT_T:
-        return f"{statistics.mean(values):.3f}"
-    half = STUDENT_T[len(values)] * statistics.stdev(values) / len(values) ** 0.5
-    return f"{statistics.mean(values):.3f} ± {half:.3f}"
-
-
 def main(benchmark: Benchmark) -> None:
     """Runs all seeds; the table is written anew after each."""
     runs = []
@@ -117,7 +108,7 @@ def main(benchmark: Benchmark) -> None:
                 phase.replace("_", " "),
                 threshold.split("_")[0],
                 *(
-                    interval([run[phase][threshold][metric] for run in runs])
+                    student_interval([run[phase][threshold][metric] for run in runs])
                     for metric in METRICS
                 ),
             ]

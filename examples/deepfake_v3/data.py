@@ -1,4 +1,4 @@
-"""From `data_dir/{train,val,test}/{real,fake}` to batches of grey levels.
+"""The images of `data_dir/{train,val,test}/{real,fake}`.
 
 Every file is opened once before training. Files that cannot be used are quarantined:
 listed with the reason and left out. Layouts that would make a result meaningless stop
@@ -8,41 +8,18 @@ the run.
 import csv
 import dataclasses
 import hashlib
-import os
-import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
-import keras
 import numpy as np
-from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from examples.deepfake_v3.files import replacing
+from examples.deepfake_v3.images import EXTENSIONS, THREADS, check_image
 
 CLASS_NAMES = ("real", "fake")  # label 0, label 1, whatever the alphabet says
 SPLITS = ("train", "val", "test")
-Pipeline = Literal["auto", "tf", "grain"]
-EXTENSIONS = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".mpo"},  # a phone's JPEG with a preview behind it
-    "PNG": {".png"},
-    "WEBP": {".webp"},
-    "BMP": {".bmp"},
-    "TIFF": {".tif", ".tiff"},
-}
-DECODE_THREADS = os.cpu_count() or 1
-
-# Past Pillow's limit of pixels, refuse the file before it is decoded.
-warnings.simplefilter("error", Image.DecompressionBombWarning)
-# Keras says so at the end of every Grain dataset, since it does not ask its length.
-warnings.filterwarnings("ignore", message="Your input ran out of data")
-
-
-class UnusableImageError(ValueError):
-    """A file that cannot be used as an image; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,38 +72,6 @@ class ImageList:
         return ImageList(tuple(self.paths[i] for i in chosen), self.labels[chosen])
 
 
-def read_image(source) -> np.ndarray:
-    """Decodes an image to RGB.
-
-    Args:
-        source: Path or binary file.
-
-    Returns:
-        Array of shape `(height, width, 3)`, uint8, upright (EXIF orientation applied).
-
-    Raises:
-        UnusableImageError: If it is no image, is truncated, too large or animated.
-    """
-    try:
-        with Image.open(source) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":
-                raise UnusableImageError(f"animated, {frames} frames")
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode == "F":
-                raise UnusableImageError("floating-point pixels, of unknown range")
-            if upright.mode.startswith("I"):  # convert() would clip more than 8 bits
-                levels = np.asarray(upright)
-                if levels.min() < 0 or levels.max() > 0xFFFF:
-                    raise UnusableImageError("more than 16 bits a pixel")
-                upright = Image.fromarray((levels >> 8).astype("uint8"))
-            return np.asarray(upright.convert("RGB"))
-    except UnusableImageError:
-        raise
-    except Exception as error:  # Pillow's plugins raise what they like
-        raise UnusableImageError(f"not readable: {error}") from error
-
-
 def check_data_dir(
     data_dir: str | Path,
     splits: Sequence[str] = SPLITS,
@@ -166,8 +111,8 @@ def check_data_dir(
         for path in sorted(folder.rglob("*"))
         if not path.is_dir() and not _is_hidden(path.relative_to(folder))
     ]
-    with ThreadPoolExecutor(DECODE_THREADS) as pool:
-        checked = pool.map(_check_file, [path for path, _, _ in files])
+    with ThreadPoolExecutor(THREADS) as pool:
+        checked = pool.map(check_image, [path for path, _, _ in files])
         results = list(
             # disable=None: a bar on a terminal only, not in log files.
             tqdm(checked, "checking images", len(files), unit="file", disable=None)
@@ -210,24 +155,6 @@ def check_data_dir(
     return lists
 
 
-def _check_file(path: Path) -> tuple[str, str]:
-    """Returns `(hash of the pixels, reason for quarantine or "")`."""
-    try:
-        with Image.open(path) as image:
-            kind = image.format
-        if kind not in EXTENSIONS:
-            raise UnusableImageError(f"{kind} is not one of {sorted(EXTENSIONS)}")
-        if path.suffix.lower() not in EXTENSIONS[kind]:
-            raise UnusableImageError(f"wrongly named: the content is {kind}")
-        pixels = read_image(path)
-    except UnusableImageError as error:
-        return "", str(error)
-    except Exception as error:  # a broken file must not end the run
-        return "", f"not readable: {error}"
-    size = f"{pixels.shape}".encode()
-    return hashlib.sha256(size + pixels.tobytes()).hexdigest(), ""
-
-
 def _is_hidden(path: Path) -> bool:
     """Whether a file, or a folder on its way, is hidden: `.ipynb_checkpoints`."""
     return any(part.startswith(".") for part in path.parts)
@@ -259,133 +186,3 @@ def _write_quarantine(rows: Iterable[tuple[Path, str]], report_path: Path) -> No
         writer = csv.writer(file)
         writer.writerow(("file", "reason"))
         writer.writerows(rows)
-
-
-def crop_to_size(
-    image: np.ndarray, size: int, rng: np.random.Generator | None = None
-) -> np.ndarray:
-    """Crops a square without interpolation; only smaller images are enlarged.
-
-    Args:
-        image: Array of shape `(height, width, 3)`, uint8.
-        size: Side of the square in pixels.
-        rng: Draws the position of the crop; the centre without it.
-
-    Returns:
-        Array of shape `(size, size, 3)`, uint8.
-    """
-    height, width = image.shape[:2]
-    if min(height, width) < size:
-        scale = size / min(height, width)
-        width, height = round(width * scale), round(height * scale)
-        enlarged = Image.fromarray(image).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-        image = np.asarray(enlarged)
-    room = (height - size, width - size)
-    top, left = (
-        (free // 2 if rng is None else int(rng.integers(free + 1))) for free in room
-    )
-    return image[top : top + size, left : left + size]
-
-
-def choose_pipeline(pipeline: Pipeline = "auto") -> str:
-    """Returns `"tf"` or `"grain"`; `"auto"` is `"tf"` on the TensorFlow backend."""
-    if pipeline == "auto":
-        return "tf" if keras.backend.backend() == "tensorflow" else "grain"
-    if pipeline not in ("tf", "grain"):
-        raise ValueError(
-            '`pipeline` must be "auto", "tf" or "grain". '
-            f"Received: pipeline={pipeline!r}"
-        )
-    return pipeline
-
-
-def make_dataset(
-    images: ImageList,
-    *,
-    image_size: int,
-    batch_size: int,
-    training: bool,
-    seed: int = 0,
-    pipeline: Pipeline = "auto",
-):
-    """Makes a dataset for `fit`, `evaluate` and `predict`.
-
-    Args:
-        images: The images of one split.
-        image_size: Side in pixels of the square that is cropped from each.
-        batch_size: Images a batch.
-        training: If `True`, shuffled anew in each epoch and cropped at random
-            positions, without end (`fit` needs `steps_per_epoch`). Otherwise once,
-            in the order of `images.paths`, cropped at the centre.
-        seed: Seed of order and crops.
-        pipeline: `"tf"`, `"grain"`, or `"auto"`.
-
-    Returns:
-        Dataset of `(pixels, labels, weights)`: float32 `(batch, image_size,
-        image_size, 3)` in grey levels 0..255, and float32 `(batch,)` twice. Weights
-        are the class weights in training and 1 otherwise.
-    """
-    # As sample weights: Keras takes no `class_weight` with Grain datasets.
-    weights = images.class_weights() if training else np.ones(2)
-
-    def load(index, rng):
-        pixels = crop_to_size(read_image(images.paths[index]), image_size, rng)
-        label = images.labels[index]
-        return (
-            pixels.astype("float32"),
-            np.float32(label),
-            np.float32(weights[label]),
-        )
-
-    if choose_pipeline(pipeline) == "grain":
-        return _grain_dataset(load, len(images), batch_size, training, seed)
-    return _tf_dataset(load, len(images), image_size, batch_size, training, seed)
-
-
-def _grain_dataset(load, count, batch_size, training, seed):
-    import grain
-
-    dataset = grain.MapDataset.range(count).seed(seed)
-    if training:
-        dataset = dataset.shuffle().random_map(load)
-    else:
-        dataset = dataset.map(lambda index: load(index, None))
-    dataset = dataset.batch(batch_size)
-    if training:
-        dataset = dataset.repeat()
-    return dataset.to_iter_dataset(grain.ReadOptions(num_threads=DECODE_THREADS))
-
-
-def _tf_dataset(load, count, image_size, batch_size, training, seed):
-    import tensorflow as tf
-
-    if keras.backend.backend() != "tensorflow":
-        # TensorFlow only reads files here: leave the memory of the GPU to the backend.
-        tf.config.set_visible_devices([], "GPU")
-
-    def decode(index, draw):
-        pixels, label, weight = tf.numpy_function(
-            lambda index, draw: load(
-                index, np.random.default_rng(draw) if training else None
-            ),
-            [index, draw],
-            (tf.float32, tf.float32, tf.float32),
-        )
-        pixels.set_shape((image_size, image_size, 3))
-        label.set_shape(())
-        weight.set_shape(())
-        return pixels, label, weight
-
-    indices = tf.data.Dataset.range(count)
-    if training:
-        indices = indices.shuffle(count, seed=seed)
-    # One draw an image, so that parallel decoding stays deterministic.
-    draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-    dataset = tf.data.Dataset.zip(indices, draws)
-    dataset = dataset.map(decode, num_parallel_calls=DECODE_THREADS)
-    dataset = dataset.batch(batch_size)
-    if training:
-        dataset = dataset.repeat()
-    return dataset.prefetch(2)

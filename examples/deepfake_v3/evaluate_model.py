@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from examples.deepfake_v3.data import ImageList, Pipeline, check_data_dir, make_dataset
+from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.figures import CALIBRATION_BINS, save_figures
 from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.pipeline import Pipeline, make_dataset
 
 Criterion = Literal["f1", "youden", "balanced"]
 

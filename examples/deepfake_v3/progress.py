@@ -1,8 +1,10 @@
 """What a stage leaves on disk while it runs: its best model, history and record."""
 
 import csv
+import datetime
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,15 +46,72 @@ def epoch_score(logs: Mapping[str, float]) -> tuple[float, float]:
 
 
 class StopAtNaN(keras.callbacks.Callback):
-    """Ends the run with an error when the loss is not a number."""
+    """Ends the run with an error when the loss is not a number.
+
+    The loss in the logs is the mean of the epoch so far, which stays NaN. It is looked
+    at every 20 batches: each look waits for the device to finish.
+    """
 
     def on_train_batch_end(self, batch, logs=None):
+        if batch % 20 == 0:
+            self._check(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check("the last one of the epoch", logs)
+
+    def _check(self, batch, logs):
         if not math.isfinite(logs["loss"]):
             raise FloatingPointError(
                 f"The loss became {logs['loss']} in batch {batch}. The best model so "
                 "far is kept. Try a lower learning_rate, a smaller clipnorm, or "
                 "mixed_precision='float32'."
             )
+
+
+class Forecast(keras.callbacks.Callback):
+    """Prints once, early in the first epoch, how fast it goes and when it ends.
+
+    Args:
+        pipeline_rate: Images a second of the input pipeline alone.
+        train_count: Training images of an epoch.
+        val_count: Validation images, taken to cost as much as training images.
+    """
+
+    TIMED_STEPS = 20
+
+    def __init__(self, pipeline_rate: float, train_count: int, val_count: int):
+        super().__init__()
+        self.pipeline_rate = pipeline_rate
+        self.train_count = train_count
+        self.val_count = val_count
+        self.first_epoch: int | None = None
+        self.printed = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.first_epoch is None:
+            self.first_epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Reading a value of the logs waits for the device.
+        if batch == 0 and not self.printed:  # the first step compiles
+            float(logs["loss"])
+            self.start = time.perf_counter()
+        elif not self.printed and batch in (self.TIMED_STEPS, self.params["steps"] - 1):
+            float(logs["loss"])
+            self._print(batch / (time.perf_counter() - self.start))
+
+    def _print(self, steps_a_second: float):
+        self.printed = True
+        rate = steps_a_second * self.train_count / self.params["steps"]
+        epochs = self.params["epochs"] - self.first_epoch
+        seconds = epochs * (self.train_count + self.val_count) / rate
+        end = datetime.datetime.now() + datetime.timedelta(seconds=seconds)
+        print(
+            f"\n{self.pipeline_rate:,.0f} images/s from the pipeline alone, "
+            f"{rate:,.0f} images/s trained; "
+            f"ends by {end:%H:%M on %d %B} at the latest.",
+            flush=True,
+        )
 
 
 def save_model(model: keras.Model, path: Path) -> None:

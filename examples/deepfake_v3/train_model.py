@@ -5,12 +5,13 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.data import check_data_dir, make_dataset
+from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.model import (
     build_model_v3,
     freeze_backbone,
     measure_backbone_statistics,
 )
+from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.precision import building_under, choose_dtype_policy
 from examples.deepfake_v3.progress import as_history, forget_stages, save_model
 from examples.deepfake_v3.training import (

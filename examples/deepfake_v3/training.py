@@ -5,13 +5,22 @@ import math
 from pathlib import Path
 
 import keras
+import psutil
+from keras import ops
 
 from examples.deepfake_v3.augmentation import build_augmentation
-from examples.deepfake_v3.data import ImageList, Pipeline, make_dataset
+from examples.deepfake_v3.data import ImageList
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
+from examples.deepfake_v3.pipeline import (
+    Pipeline,
+    PixelCache,
+    make_dataset,
+    measure_rate,
+)
 from examples.deepfake_v3.precision import MixedPrecision, policy_of
 from examples.deepfake_v3.progress import (
     BestCheckpoint,
+    Forecast,
     StageRecord,
     StopAtNaN,
     read_epochs,
@@ -45,6 +54,8 @@ class TrainingOptions:
     """auto is mixed_float16 on a GPU with tensor cores, float32 elsewhere."""
     pipeline: Pipeline = "auto"
     """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
+    cache_gb: float | None = None
+    """Gigabytes for decoded images; left out: half of the memory that is free."""
     log_dir: str = "logs"
     """Directory of CSV logs, TensorBoard logs and backups of interrupted runs."""
     jit_compile: bool | None = None
@@ -58,6 +69,8 @@ class TrainingOptions:
         check_range("label_smoothing", self.label_smoothing, 0, 1)
         for name in ("weight_decay", "warmup_epochs", "min_lr"):
             check_range(name, getattr(self, name), 0)
+        if self.cache_gb is not None:
+            check_range("cache_gb", self.cache_gb, 0)
         if not self.clipnorm > 0:
             raise ValueError(
                 f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
@@ -131,6 +144,7 @@ class AugmentedTrainer(keras.Model):
             self.augmentation.build(input_shape)
 
     def call(self, images, training=False):
+        images = ops.cast(images, "float32")  # grey levels come as uint8
         if training and self.augmentation is not None:
             images = self.augmentation(images, training=True)
         return self.detector(images, training=training)
@@ -189,7 +203,17 @@ def train_stage(
         "image_size": model.input_shape[1],
         "batch_size": stage.batch_size,
         "pipeline": options.pipeline,
+        "cache": PixelCache(
+            _free_gigabytes() if options.cache_gb is None else options.cache_gb
+        ),
     }
+    train_set = make_dataset(
+        train,
+        training=True,
+        seed=seed,
+        first_step=steps * len(finished),
+        **feed,
+    )
     trainer = AugmentedTrainer(
         model, build_augmentation(seed) if options.augment else None
     )
@@ -208,7 +232,7 @@ def train_stage(
     )
     trainer.build((None, *model.input_shape[1:]))
     trainer.fit(
-        make_dataset(train, training=True, seed=seed, **feed),
+        train_set,
         validation_data=make_dataset(val, training=False, **feed),
         epochs=stage.epochs,
         steps_per_epoch=steps,
@@ -217,6 +241,7 @@ def train_stage(
                 model, stage.best_path, finished if stage.best_path.exists() else ()
             ),
             StopAtNaN(),
+            Forecast(measure_rate(train_set), len(train), len(val)),
             keras.callbacks.EarlyStopping(
                 "val_auc", mode="max", patience=options.patience
             ),
@@ -257,9 +282,14 @@ def _settings(options, stage, train, val) -> dict:
         "val": val.fingerprint(),
     }
     # The rates follow from `first_layer_rate`; the others change no result.
-    for name in ("rate_multipliers", "log_dir", "verbose"):
+    for name in ("rate_multipliers", "log_dir", "cache_gb", "pipeline", "verbose"):
         del settings[name]
     return settings
+
+
+def _free_gigabytes() -> float:
+    """Half of the memory that is free: the rest is for the model."""
+    return psutil.virtual_memory().available / 2e9
 
 
 def _tensorboard(log_dir: Path) -> list[keras.callbacks.Callback]:

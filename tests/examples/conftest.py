@@ -1,7 +1,10 @@
-"""A small demo set, rendered once."""
+"""A small demo set, rendered once, and a tiny one of random pixels, new each time."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from examples.deepfake_v3.data import CLASS_NAMES, SPLITS
 from examples.deepfake_v3.demo_set import render_demo_set
 
 
@@ -13,3 +16,17 @@ def demo_data(tmp_path_factory):
         image_size=64,
         seed=0,
     )
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Two images a class and split, of 40x48 random pixels, all different."""
+    rng = np.random.default_rng(0)
+    for split in SPLITS:
+        for name in CLASS_NAMES:
+            folder = tmp_path / "data" / split / name
+            folder.mkdir(parents=True)
+            for index in range(2):
+                pixels = rng.integers(0, 256, (40, 48, 3), "uint8")
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return tmp_path / "data"

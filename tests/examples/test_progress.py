@@ -1,3 +1,4 @@
+import datetime
 import math
 import types
 
@@ -5,8 +6,10 @@ import keras
 import pytest
 from keras import ops
 
+from examples.deepfake_v3 import progress
 from examples.deepfake_v3.progress import (
     BestCheckpoint,
+    Forecast,
     StageRecord,
     StopAtNaN,
     forget_stages,
@@ -64,9 +67,33 @@ def test_failed_save_leaves_the_old_file_alone(tmp_path):
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_nan_loss_ends_the_run_and_says_what_to_try(loss):
-    StopAtNaN().on_train_batch_end(0, {"loss": 0.5})
-    with pytest.raises(FloatingPointError, match=r"in batch 3.*lower learning_rate"):
-        StopAtNaN().on_train_batch_end(3, {"loss": loss})
+    StopAtNaN().on_train_batch_end(20, {"loss": 0.5})
+    StopAtNaN().on_epoch_end(0, {"loss": 0.5})
+    with pytest.raises(FloatingPointError, match=r"in batch 20.*lower learning_rate"):
+        StopAtNaN().on_train_batch_end(20, {"loss": loss})
+    with pytest.raises(FloatingPointError, match="the last one of the epoch"):
+        StopAtNaN().on_epoch_end(0, {"loss": loss})
+
+
+def test_forecast_says_rates_and_the_end_once(capsys, monkeypatch):
+    clock = iter([100.0, 110.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    forecast = Forecast(pipeline_rate=1234.4, train_count=300, val_count=100)
+    forecast.set_params({"steps": 30, "epochs": 5})
+    before = datetime.datetime.now()
+    for epoch in (2, 3):  # two epochs are finished: three to go
+        forecast.on_epoch_begin(epoch)
+        for batch in range(30):
+            forecast.on_train_batch_end(batch, {"loss": 0.5})
+    printed = capsys.readouterr().out
+    # 20 steps of 10 images in 10 s; 3 epochs of 400 images at 20 images/s.
+    assert "1,234 images/s from the pipeline alone, 20 images/s trained" in printed
+    assert printed.count("trained") == 1
+    ends = {
+        f"{start + datetime.timedelta(seconds=60):%H:%M on %d %B}"
+        for start in (before, datetime.datetime.now())
+    }
+    assert any(f"ends by {end} at the latest" in printed for end in ends)
 
 
 def test_record_of_an_interrupted_stage_refuses_other_settings(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 
 from examples.deepfake_v3 import fine_tune, train_model
-from examples.deepfake_v3.data import check_data_dir, make_dataset
+from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
@@ -20,6 +20,7 @@ from examples.deepfake_v3.fine_tune import (
     quick_fine_tune,
 )
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
+from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.train_model import Config, train_model_v3
 from tests.backend import run_python
 

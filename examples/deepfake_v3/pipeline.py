@@ -1,0 +1,202 @@
+"""From a list of images to batches of grey levels, in parallel and in a fixed order.
+
+The order and the crops of training are a function of the seed and of the number of the
+step alone: both pipelines give the same batches, and a run that starts at step 1000
+sees what it would have seen there.
+"""
+
+import functools
+import math
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+
+from examples.deepfake_v3.data import ImageList
+from examples.deepfake_v3.images import THREADS, crop_to_size, read_image
+
+Pipeline = Literal["auto", "tf", "grain"]
+PREFETCH = 2  # batches that wait ready
+
+# Keras says so at the end of every Grain dataset, since it does not ask its length.
+warnings.filterwarnings("ignore", message="Your input ran out of data")
+
+
+class PixelCache:
+    """Decoded images, kept in memory as long as there is room.
+
+    Args:
+        gigabytes: Room for pixels; 0 keeps none. Images that do not fit are decoded
+            each time anew.
+    """
+
+    def __init__(self, gigabytes: float = 0.0):
+        self.free = int(gigabytes * 1e9)
+        self.pixels: dict[Path, np.ndarray] = {}
+        self.lock = threading.Lock()
+
+    def read(self, path: Path) -> np.ndarray:
+        """`read_image`, from memory where it has been read before."""
+        if path in self.pixels:
+            return self.pixels[path]
+        pixels = read_image(path)
+        with self.lock:
+            if path not in self.pixels and pixels.nbytes <= self.free:
+                self.free -= pixels.nbytes
+                self.pixels[path] = pixels
+        return pixels
+
+
+class Batches:
+    """The batches of a run by their number.
+
+    Training goes through the images without end: each pass is a permutation of its
+    own, and a batch at the end of a pass is filled up from the next. Otherwise the
+    images come once, in order, cropped at the centre, and the last batch is smaller.
+    """
+
+    def __init__(self, images, image_size, batch_size, training, seed, cache):
+        self.images = images
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.training = training
+        self.seed = seed
+        self.cache = cache
+        # As sample weights: Keras takes no `class_weight` with Grain datasets.
+        weights = images.class_weights() if training else np.ones(2)
+        self.weights = weights[images.labels].astype("float32")
+        self.labels = images.labels.astype("float32")
+        self.permutation = functools.lru_cache(4)(self._permutation)
+
+    def __len__(self) -> int:
+        if self.training:
+            return sys.maxsize
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels, labels and weights of one batch."""
+        stop = (step + 1) * self.batch_size
+        if not self.training:
+            stop = min(stop, len(self.images))
+        positions = range(step * self.batch_size, stop)
+        chosen = [self._index(position) for position in positions]
+        pixels = np.empty((len(chosen), self.image_size, self.image_size, 3), "uint8")
+        for slot, index, position in zip(pixels, chosen, positions, strict=True):
+            rng = None
+            if self.training:
+                rng = np.random.default_rng((self.seed, position))
+            image = self.cache.read(self.images.paths[index])
+            slot[:] = crop_to_size(image, self.image_size, rng)
+        return pixels, self.labels[chosen], self.weights[chosen]
+
+    def _index(self, position: int) -> int:
+        if not self.training:
+            return position
+        number, offset = divmod(position, len(self.images))
+        return int(self.permutation(number)[offset])
+
+    def _permutation(self, number: int) -> np.ndarray:
+        # A key of three: crops are drawn with a key of two.
+        rng = np.random.default_rng((self.seed, number, 0))
+        return rng.permutation(len(self.images))
+
+
+def make_dataset(
+    images: ImageList,
+    *,
+    image_size: int,
+    batch_size: int,
+    training: bool,
+    seed: int = 0,
+    first_step: int = 0,
+    pipeline: Pipeline = "auto",
+    cache: PixelCache | None = None,
+):
+    """Makes a dataset for `fit`, `evaluate` and `predict`.
+
+    Args:
+        images: The images of one split.
+        image_size: Side in pixels of the square that is cropped from each.
+        batch_size: Images a batch.
+        training: If `True`, shuffled anew in each pass and cropped at random
+            positions, without end (`fit` needs `steps_per_epoch`). Otherwise once,
+            in the order of `images.paths`, cropped at the centre.
+        seed: Seed of order and crops.
+        first_step: Number of the first batch, where an interrupted run goes on.
+        pipeline: `"tf"`, `"grain"`, or `"auto"`: `"tf"` on the TensorFlow backend.
+        cache: Memory for decoded images; none by default.
+
+    Returns:
+        Dataset of `(pixels, labels, weights)`: uint8 `(batch, image_size, image_size,
+        3)` in grey levels 0..255, and float32 `(batch,)` twice. Weights are the class
+        weights in training and 1 otherwise.
+    """
+    load = Batches(
+        images, image_size, batch_size, training, seed, cache or PixelCache()
+    )
+    steps = (first_step, len(load))
+    if choose_pipeline(pipeline) == "grain":
+        return _grain_dataset(load, *steps)
+    return _tf_dataset(load, *steps)
+
+
+def measure_rate(dataset, seconds: float = 0.5) -> float:
+    """Images a second that the dataset delivers when nothing else is done.
+
+    Args:
+        dataset: As from `make_dataset`, of at least two batches.
+        seconds: How long to look, after the first batch.
+    """
+    batches = iter(dataset)
+    next(batches)
+    start, count, passed = time.perf_counter(), 0, 0.0
+    while passed < seconds:
+        count += len(next(batches)[0])
+        passed = time.perf_counter() - start
+    return count / passed
+
+
+def choose_pipeline(pipeline: Pipeline = "auto") -> str:
+    """Returns `"tf"` or `"grain"`; `"auto"` is `"tf"` on the TensorFlow backend."""
+    if pipeline == "auto":
+        return "tf" if keras.backend.backend() == "tensorflow" else "grain"
+    if pipeline not in ("tf", "grain"):
+        raise ValueError(
+            '`pipeline` must be "auto", "tf" or "grain". '
+            f"Received: pipeline={pipeline!r}"
+        )
+    return pipeline
+
+
+def _grain_dataset(load: Batches, start: int, stop: int):
+    import grain
+
+    options = grain.ReadOptions(
+        num_threads=THREADS, prefetch_buffer_size=THREADS + PREFETCH
+    )
+    return grain.MapDataset.range(start, stop).map(load).to_iter_dataset(options)
+
+
+def _tf_dataset(load: Batches, start: int, stop: int):
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        # TensorFlow only reads files here: leave the memory of the GPU to the backend.
+        tf.config.set_visible_devices([], "GPU")
+
+    def decode(step):
+        pixels, labels, weights = tf.numpy_function(
+            load, [step], (tf.uint8, tf.float32, tf.float32)
+        )
+        pixels.set_shape((None, load.image_size, load.image_size, 3))
+        labels.set_shape((None,))
+        weights.set_shape((None,))
+        return pixels, labels, weights
+
+    dataset = tf.data.Dataset.range(start, stop)
+    return dataset.map(decode, num_parallel_calls=THREADS).prefetch(PREFETCH)
