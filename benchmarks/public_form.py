@@ -12,9 +12,14 @@ from keras_forensics import filters
 from keras_forensics.constraints import BayarConstraint
 
 
+def public_srm_kernel() -> np.ndarray:
+    """The five V3 filters as they are usually used: divided, `(5, 5, filters)`."""
+    return np.stack([entry.kernel for entry in filters.V3], axis=-1)
+
+
 def public_srm(images):
     """Truncated residuals by a depthwise convolution with divided taps."""
-    kernels = np.stack([entry.kernel for entry in filters.V3], axis=-1)
+    kernels = public_srm_kernel()
     residuals = keras.layers.DepthwiseConv2D(
         5,
         padding="same",

@@ -119,6 +119,10 @@ def _kernel(kernel_size, channels, filters, exponent, common, spread, seed):
     return (10.0**exponent * (common + noise)).astype("float32")
 
 
+# Those that `SRMFilterBank` divides by exactly.
+_DIVISORS = sorted({odd << power for odd in range(1, 15) for power in range(5)})
+
+
 def filter_banks(max_filters=4, max_tap=12):
     """Arguments of `SRMFilterBank` for banks of integer high-pass filters.
 
@@ -131,7 +135,7 @@ def filter_banks(max_filters=4, max_tap=12):
     """
     return st.builds(
         _filter_bank,
-        st.lists(st.integers(1, 200), min_size=1, max_size=max_filters),
+        st.lists(st.sampled_from(_DIVISORS), min_size=1, max_size=max_filters),
         st.sampled_from([(3, 3), (5, 5), (1, 3), (3, 1), (3, 5)]),
         st.just(max_tap),
         _SEEDS,

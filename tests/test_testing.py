@@ -120,7 +120,7 @@ class DividesFirst(SRMFilterBank):
     """The usual kernel: taps are divided before they are convolved."""
 
     def call(self, inputs):
-        kernel = self.kernel * (self.reciprocals[0] - self.reciprocals[1])
+        kernel = self.kernel * self.scale
         inputs = keras.ops.cast(inputs, self.compute_dtype)
         residuals = keras.ops.conv(
             keras.ops.pad(inputs, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect"),

@@ -47,10 +47,7 @@ def residual_conv(
     """
     borders = _borders(kernel.shape, dilation_rate, data_format)
     _check_size(inputs.shape, borders, padding)
-    if padding == "reflect" and all(borders.values()):
-        pad_width = [(borders.get(axis, 0),) * 2 for axis in range(4)]
-        inputs = ops.pad(inputs, pad_width, mode="reflect")
-    elif padding in ("reflect", "symmetric"):
+    if padding in ("reflect", "symmetric"):
         for axis, pixels in borders.items():
             inputs = _mirror(inputs, axis, pixels, skip=int(padding == "reflect"))
     return ops.conv(
@@ -126,7 +123,8 @@ def _mirror(inputs, axis: int, pixels: int, skip: int):
     """Mirrors one axis at its ends, leaving out `skip` pixels at the edge.
 
     Written out because on the torch backend `keras.ops.pad` repeats the edge pixel in
-    mode "symmetric", and in mode "reflect" cannot pad the width alone.
+    mode "symmetric", and in mode "reflect" cannot pad the width alone. It is also no
+    slower on any backend.
     """
     if pixels == 0:
         return inputs

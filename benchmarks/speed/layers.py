@@ -1,0 +1,187 @@
+"""Every layer against the form that people write by hand, and against copying.
+
+    KERAS_BACKEND=jax python -m benchmarks.speed.layers
+
+The bound is a copy: reading the input and writing as much as the output once.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tyro
+from keras import ops
+
+from benchmarks.public_form import public_srm_kernel
+from benchmarks.record import write_result
+from benchmarks.speed.timing import compare, compiled_forward, compiled_gradients
+from keras_forensics.constraints import BayarConstraint
+from keras_forensics.layers import (
+    BayarConv2D,
+    ChannelAttention,
+    ForensicStreamV3,
+    GatedFusion,
+    SRMFilterBank,
+    SRMLayerV3,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """Time every layer on the backend that Keras uses."""
+
+    image_size: int = 224
+    """Side of the images in pixels."""
+    batch_size: int = 16
+    """Images a step."""
+    policies: tuple[str, ...] = ("float32", "mixed_bfloat16")
+    """Dtype policies."""
+    rounds: int = 15
+    """How often each form is timed, in alternation with the others."""
+    results_dir: str = "benchmarks/results"
+    """Where the table is written, as speed_layers_<backend>.json."""
+
+
+def srm_forms(dtype: str) -> dict[str, Callable]:
+    """The usual SRM maps: divided taps, zero padding, in three forms of convolution."""
+    taps = public_srm_kernel()  # (5, 5, 5)
+    kernels = {
+        "depthwise": np.repeat(taps[:, :, None], 3, axis=2),
+        "grouped": np.tile(taps[:, :, None], 3),
+        "dense": np.kron(np.eye(3), taps[:, :, None]),
+    }
+
+    def form(name):
+        kernel = ops.convert_to_tensor(kernels[name], dtype)
+        convolve = ops.depthwise_conv if name == "depthwise" else ops.conv
+
+        def run(images):
+            images = ops.cast(images, dtype)
+            return ops.clip(convolve(images, kernel, padding="same"), -3, 3)
+
+        return run
+
+    names = list(kernels)
+    if keras.backend.backend() == "tensorflow":
+        names.remove("grouped")  # ten times slower than the others, and no gradient
+    return {f"{name}, divided taps": form(name) for name in names}
+
+
+def copies(times: int, dtype: str) -> Callable:
+    """Writes the input so many times."""
+    return lambda images, *_: ops.tile(ops.cast(images, dtype), (1, 1, 1, times))
+
+
+def attention_by_hand(dtype: str) -> keras.Model:
+    """Squeeze and excitation of 1280 channels from Keras's own layers."""
+    features = keras.Input((7, 7, 1280), dtype=dtype)
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True)(features)
+    x = keras.layers.Dense(80, activation="relu")(x)
+    x = keras.layers.Dense(1280, activation="sigmoid")(x)
+    return keras.Model(features, keras.layers.Multiply()([features, x]))
+
+
+def fusion_by_hand(visual, gate):
+    """The fusion as one writes it with operations."""
+    return ops.concatenate([visual * gate, visual], axis=-1)
+
+
+def groups(benchmark: Benchmark, policy: str) -> dict[str, tuple[dict, list]]:
+    """`{what: ({form: function}, inputs)}`; the first form is the bound."""
+    rng = np.random.default_rng(0)
+    size, batch = benchmark.image_size, benchmark.batch_size
+    images = rng.integers(0, 256, (batch, size, size, 3)).astype("float32")
+    dtype = keras.DTypePolicy(policy).compute_dtype
+    features = rng.random((batch, 7, 7, 1280), "float32")
+    vectors = [rng.random((batch, 1280), "float32") for _ in range(2)]
+    fusion = GatedFusion()
+    conv = {"use_bias": False, "padding": "same"}
+    return {
+        "SRM maps": (
+            {
+                "copy": copies(5, dtype),
+                **srm_forms(dtype),
+                "SRMLayerV3": SRMLayerV3(),
+                "SRMLayerV3, every second pixel": SRMLayerV3(strides=2),
+            },
+            [images],
+        ),
+        "30 SRM filters": (
+            {"copy": copies(30, dtype), "SRMFilterBank": SRMFilterBank("srm30")},
+            [images],
+        ),
+        "constrained convolution": (
+            {
+                "copy": copies(3, dtype),
+                "Conv2D": keras.layers.Conv2D(8, 5, **conv),
+                "Conv2D, BayarConstraint": keras.layers.Conv2D(
+                    8, 5, kernel_constraint=BayarConstraint(), **conv
+                ),
+                "BayarConv2D": BayarConv2D(8, 5, padding="reflect"),
+            },
+            [images],
+        ),
+        "forensic stream": (
+            {"copy": copies(1, dtype), "ForensicStreamV3": ForensicStreamV3()},
+            [images],
+        ),
+        "channel attention": (
+            {
+                "copy": copies(1, dtype),
+                "by hand": attention_by_hand(dtype),
+                "ChannelAttention": ChannelAttention(),
+            },
+            [features],
+        ),
+        "gated fusion": (
+            {
+                "copy": lambda visual, gate: ops.tile(visual, (1, 2)),
+                "by hand": fusion_by_hand,
+                "GatedFusion": lambda visual, gate: fusion([visual, gate]),
+            },
+            vectors,
+        ),
+    }
+
+
+def main(benchmark: Benchmark) -> None:
+    """Times all groups under all policies and writes the table."""
+    rows = []
+    for policy in benchmark.policies:
+        keras.config.set_dtype_policy(policy)
+        for what, (forms, inputs) in groups(benchmark, policy).items():
+            for way, prepare in (
+                ("forward", compiled_forward),
+                ("forward and backward", compiled_gradients),
+            ):
+                print(policy, what, way, flush=True)
+                steps = {name: prepare(form, inputs) for name, form in forms.items()}
+                rows += [
+                    [what, policy, way, *row]
+                    for row in compare(steps, benchmark.rounds)
+                ]
+    backend = keras.backend.backend()
+    write_result(
+        Path(benchmark.results_dir) / f"speed_layers_{backend}.json",
+        title=f"Speed of the layers on {backend}",
+        what=(
+            f"Batches of {benchmark.batch_size}; images of {benchmark.image_size} "
+            "pixels and 3 channels, features of 7x7x1280, vectors of 1280. Median "
+            "milliseconds a batch, and the ratio to a copy (median and quartiles over "
+            f"up to {benchmark.rounds} rounds in alternation). A copy reads the input "
+            "and writes as much as the output once; for the stream it writes the input."
+        ),
+        columns=["what", "policy", "way", "form", "ms", "ratio to a copy"],
+        rows=rows,
+        notes=(
+            "Lower is faster. The forms with divided taps are neither exact nor free "
+            "of a frame at the border: they leave out the mirrored border and one "
+            "multiplication, which SRMLayerV3 does over the whole output."
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Benchmark))
