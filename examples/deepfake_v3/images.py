@@ -240,9 +240,12 @@ def _refuse_endless_tables(file: _PatientReader, head: bytes) -> None:
         raise UnusableImageError("BigTIFF, which is for larger files")
     order = "<" if head.startswith(b"II") else ">"
     file.seek(*struct.unpack(order + "I", head[4:8]))
-    (length,) = struct.unpack(order + "H", file.read(2))
-    entries = struct.iter_unpack(order + "HHI4x", file.read(12 * length))
-    for tag, kind, count in entries:
+    length = file.read(2)
+    if len(length) < 2:
+        return  # damaged, as Pillow will say
+    entries = file.read(12 * struct.unpack(order + "H", length)[0])
+    whole = entries[: len(entries) // 12 * 12]
+    for tag, kind, count in struct.iter_unpack(order + "HHI4x", whole):
         if count > MAX_TIFF_VALUES and kind not in TIFF_BYTES:
             raise UnusableImageError(f"TIFF with {count} values of tag {tag}")
 
