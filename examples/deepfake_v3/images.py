@@ -10,9 +10,9 @@ import io
 import os
 import stat
 import struct
-import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +52,10 @@ TIFF_BYTES = (1, 2, 7)  # types of tags that Pillow keeps as bytes
 MAX_SCANS = 100  # of a progressive JPEG, which has 10; each may cost as all of it
 
 # Decoding takes up to 18 bytes a pixel. Images above this size, in pixels, are decoded
-# one at a time, however many threads there are.
+# one at a time, however many threads there are, and by a thread of their own: what one
+# has given back to the system's allocator, another cannot use.
 LARGE = 2**24
-_one_large = threading.Lock()
+_large_images = ThreadPoolExecutor(1)
 
 # Pillow warns of damaged metadata, which leaves the pixels whole, and of images between
 # one and two times its limit of pixels, which are refused here.
@@ -161,7 +162,7 @@ def _require_file(path: str | os.PathLike) -> None:
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
-    """Decodes an opened image."""
+    """The pixels of an opened image, if it is one that can be used."""
     count = image.width * image.height
     if not 0 < count <= MAX_PIXELS:
         raise UnusableImageError(
@@ -172,20 +173,25 @@ def _pixels(image: Image.Image) -> np.ndarray:
         raise UnusableImageError("animated, or of several pages")
     if image.format == "TIFF":
         _refuse_odd_levels(image)
-    with _one_large if count > LARGE else contextlib.nullcontext():
-        # Pillow copies for an orientation or a mode that is there already.
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-            ImageOps.exif_transpose(image, in_place=True)
-        if image.mode == "RGB":
-            return np.asarray(image)
-        if image.mode in ("I", "F"):
-            raise UnusableImageError("32-bit or signed pixels, of unknown range")
-        if image.mode.startswith("I;16"):  # convert() would clip
-            levels = (np.asarray(image) >> 8).astype("uint8")
-            return np.repeat(levels[:, :, None], 3, axis=2)
-        # With it, Pillow would warn that it is lost.
-        image.info.pop("transparency", None)
-        return np.asarray(image.convert("RGB"))
+    if count > LARGE:
+        return _large_images.submit(_decode, image).result()
+    return _decode(image)
+
+
+def _decode(image: Image.Image) -> np.ndarray:
+    # Pillow copies for an orientation or a mode that is there already.
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "RGB":
+        return np.asarray(image)
+    if image.mode in ("I", "F"):
+        raise UnusableImageError("32-bit or signed pixels, of unknown range")
+    if image.mode.startswith("I;16"):  # convert() would clip
+        levels = (np.asarray(image) >> 8).astype("uint8")
+        return np.repeat(levels[:, :, None], 3, axis=2)
+    # With it, Pillow would warn that it is lost.
+    image.info.pop("transparency", None)
+    return np.asarray(image.convert("RGB"))
 
 
 def _refuse_odd_levels(image: Image.Image) -> None:

@@ -19,11 +19,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from examples.deepfake_v3 import data
 from examples.deepfake_v3.data import CLASS_NAMES, SPLITS, check_data_dir
-from examples.deepfake_v3.images import MAX_BYTES, crop_to_size, read_image
+from examples.deepfake_v3.images import (
+    LARGE,
+    MAX_BYTES,
+    MAX_PIXELS,
+    crop_to_size,
+    read_image,
+)
 
 HEIGHT, WIDTH = 48, 64
 JPEG_TOLERANCE = 6  # grey levels, at quality 95 and on smooth pixels
+SAMPLE = 100  # of large images, every hundredth row and column is compared
 ANY = np.zeros((0, 0, 3), "uint8")  # damage that nothing in the format gives away
 
 
@@ -102,6 +110,30 @@ def messy_files() -> list[Messy]:
         _links_and_devices,
     )
     return [messy for group in groups for messy in group()]
+
+
+def large_files() -> list[Messy]:
+    """Good images just below the limit of pixels, which take the most memory."""
+    side, colour = int(MAX_PIXELS**0.5), (200, 120, 40)
+    image = Image.new("RGB", (side, side), colour)
+    sampled = len(range(0, side, SAMPLE))
+    pixels = np.full((sampled, sampled, 3), colour, "uint8")
+    return [
+        Messy(
+            "large",
+            f"large/{index}{extension}",
+            encode(image, kind, **options),
+            pixels,
+            tolerance=JPEG_TOLERANCE if kind == "JPEG" else 0,
+        )
+        for index in range(2)
+        for kind, extension, options in (
+            ("JPEG", ".jpg", {"quality": 95}),
+            ("JPEG", ".progressive.jpg", {"quality": 95, "progressive": True}),
+            ("PNG", ".png", {}),
+            ("WEBP", ".webp", {"lossless": True, "method": 0}),
+        )
+    ]
 
 
 # Pixels and their encodings.
@@ -1151,16 +1183,19 @@ def examine(data_dir: str, result: str) -> None:
     """Checks a data directory, reads what is usable, and writes what came of it."""
     # A failure must not take the machine with it.
     resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
+    data.THREADS = 8  # all of them may take memory at a time
     before = peak_memory()
     report = Path(result).with_suffix(".csv")
     images = check_data_dir(data_dir, report_path=report)["train"]
     images.fingerprint()
     found = {}
     for path in images.paths:
-        found[os.fsencode(path).hex()] = pixels = read_image(path)
+        pixels = read_image(path)
         crop_to_size(pixels, 224)
-    memory = peak_memory() - before
-    np.savez(result, memory=memory, **found)
+        if pixels.size > LARGE:
+            pixels = pixels[::SAMPLE, ::SAMPLE].copy()
+        found[os.fsencode(path).hex()] = pixels
+    np.savez(result, memory=peak_memory() - before, **found)
 
 
 def peak_memory() -> int:
