@@ -4,6 +4,7 @@
 |---|---|
 | `data` | checks `data_dir/{train,val,test}/{real,fake}` and feeds it to Keras |
 | `model` | `build_model_v3`, and which layers of it are trained |
+| `images`, `lost_images` | reads one file; what happens to one that no longer can be |
 | `training` | one stage of training: optimizer, augmentation, callbacks |
 | `train_model` | `train_model_v3`: the first phase, with a frozen backbone |
 | `fine_tune` | `fine_tune_v3`, `quick_fine_tune`: progressive unfreezing |

@@ -8,7 +8,8 @@ the run.
 import csv
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,7 +48,8 @@ class ImageList:
             f"{path} {label}"
             for path, label in zip(self.paths, self.labels, strict=True)
         )
-        return hashlib.sha256(listed.encode()).hexdigest()
+        # Names need not be valid UTF-8.
+        return hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
 
     def with_shuffled_labels(self, seed: int) -> "ImageList":
         """The same images with permuted labels: a control without a signal."""
@@ -106,13 +108,14 @@ def check_data_dir(
             f"Missing: {', '.join(missing)}. Received: data_dir={str(data_dir)!r}"
         )
     files = [
-        (path, split, label)
+        (path, split, label, reason)
         for (split, label), folder in folders.items()
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir() and not _is_hidden(path.relative_to(folder))
+        for path, reason in sorted(_walk(folder))
     ]
     with ThreadPoolExecutor(THREADS) as pool:
-        checked = pool.map(check_image, [path for path, _, _ in files])
+        checked = pool.map(
+            lambda file: ("", file[3]) if file[3] else check_image(file[0]), files
+        )
         results = list(
             # disable=None: a bar on a terminal only, not in log files.
             tqdm(checked, "checking images", len(files), unit="file", disable=None)
@@ -120,15 +123,16 @@ def check_data_dir(
 
     quarantine = [
         (path, reason)
-        for (path, _, _), (_, reason) in zip(files, results, strict=True)
+        for (path, *_), (_, reason) in zip(files, results, strict=True)
         if reason
     ]
     if report_path is not None:
-        _write_quarantine(quarantine, Path(report_path))
+        with replacing(report_path) as partial:
+            write_quarantine([("file", "reason"), *quarantine], partial)
     usable = [
-        (*file, digest)
-        for file, (digest, reason) in zip(files, results, strict=True)
-        if not reason
+        (path, split, label, digest)
+        for (path, split, label, _), (digest, _) in zip(files, results, strict=True)
+        if digest
     ]
     _refuse_repeated_content(usable)
     lists = {}
@@ -155,9 +159,28 @@ def check_data_dir(
     return lists
 
 
-def _is_hidden(path: Path) -> bool:
-    """Whether a file, or a folder on its way, is hidden: `.ipynb_checkpoints`."""
-    return any(part.startswith(".") for part in path.parts)
+def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
+    """All files below a folder, with `""` or the reason why they cannot be looked at.
+
+    Hidden files and folders are left out (`.ipynb_checkpoints`). Links to folders are
+    not followed, since they may lead in circles.
+    """
+    folders = [folder]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry.path))
+                    elif entry.is_symlink() and os.path.isdir(entry.path):
+                        yield Path(entry.path), "a link to a folder: link files instead"
+                    else:
+                        yield Path(entry.path), ""
+        except OSError as error:
+            yield folder, f"a folder that cannot be read: {error.strerror}"
 
 
 def _refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> None:
@@ -178,11 +201,12 @@ def _refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> No
         )
 
 
-def _write_quarantine(rows: Iterable[tuple[Path, str]], report_path: Path) -> None:
-    with (
-        replacing(report_path) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(("file", "reason"))
-        writer.writerows(rows)
+def write_quarantine(
+    rows: Iterable[tuple[Path | str, str]], report_path: Path, mode: str = "w"
+) -> None:
+    """Writes rows of the quarantine report; mode `"a"` appends them."""
+    # Names need not be valid UTF-8.
+    with report_path.open(
+        mode, newline="", encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        csv.writer(file).writerows(rows)

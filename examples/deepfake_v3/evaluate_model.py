@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.figures import CALIBRATION_BINS, save_figures
 from examples.deepfake_v3.files import replacing
+from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import load_detector
 from examples.deepfake_v3.pipeline import Pipeline, make_dataset
 
@@ -55,7 +56,8 @@ def evaluate_model_v3(
 
     Returns:
         What `evaluation.json` in `reports_dir` holds: "model_path", "data_dir",
-        "counts" of images per split, "default_threshold" and "optimal_threshold"
+        "counts" of images per split, "lost", how many others could no longer be read
+        after the check and are left out, "default_threshold" and "optimal_threshold"
         (both `compute_metrics` on test; the latter None without
         `optimize_threshold`), "threshold_criterion" and "figures", their paths.
 
@@ -68,27 +70,33 @@ def evaluate_model_v3(
     _check_criterion("threshold_criterion", config.threshold_criterion)
     model = load_detector(config.model_path)
     reports = Path(config.reports_dir)
-    splits = check_data_dir(
-        config.data_dir, ("val", "test"), report_path=reports / "quarantine.csv"
-    )
+    report_path = reports / "quarantine.csv"
+    splits = check_data_dir(config.data_dir, ("val", "test"), report_path)
+    # An image in another's place would count twice.
+    lost = LostImages(report_path, replaced=False)
 
-    def predict(images: ImageList) -> np.ndarray:
+    def predict(images: ImageList) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and scores of the images that could be read."""
         dataset = make_dataset(
             images,
             image_size=model.input_shape[1],
             batch_size=config.batch_size,
             training=False,
             pipeline=config.pipeline,
+            lost=lost,
         )
         # A bar on a terminal only, not in log files.
         verbose = 1 if sys.stdout.isatty() else 0
-        return np.asarray(model.predict(dataset, verbose=verbose), np.float64)
+        with lost.ending_readably():
+            scores = np.asarray(model.predict(dataset, verbose=verbose), np.float64)
+        read = ~lost.marked(images)
+        return images.labels[read], scores[read]
 
-    test_labels, test_scores = splits["test"].labels, predict(splits["test"])
+    test_labels, test_scores = predict(splits["test"])
     default = optimal = compute_metrics(test_labels, test_scores)
     if config.optimize_threshold:
         threshold = find_optimal_threshold(
-            splits["val"].labels, predict(splits["val"]), config.threshold_criterion
+            *predict(splits["val"]), config.threshold_criterion
         )
         optimal = compute_metrics(test_labels, test_scores, threshold)
 
@@ -97,10 +105,16 @@ def evaluate_model_v3(
         figures = save_figures(
             test_labels, test_scores, optimal["threshold"], reports / "figures"
         )
+    lost_counts = {
+        split: int(lost.marked(images).sum()) for split, images in splits.items()
+    }
     results = {
         "model_path": str(config.model_path),
         "data_dir": str(config.data_dir),
-        "counts": {split: len(images) for split, images in splits.items()},
+        "counts": {
+            split: len(images) - lost_counts[split] for split, images in splits.items()
+        },
+        "lost": lost_counts,
         "default_threshold": default,
         "optimal_threshold": optimal if config.optimize_threshold else None,
         "threshold_criterion": config.threshold_criterion,
@@ -112,7 +126,7 @@ def evaluate_model_v3(
     print(
         f"Saved {reports / 'evaluation.json'}"
         + (f", figures in {reports / 'figures'}" if figures else "")
-        + f", unusable files in {reports / 'quarantine.csv'}."
+        + f", unusable files in {report_path}."
     )
     return results
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.data import check_data_dir
+from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     load_detector,
     rate_multipliers,
@@ -119,6 +120,7 @@ def fine_tune_v3(
 
     Raises:
         FileNotFoundError: If the model or a data directory is missing.
+        LostImagesError: If too many images can no longer be read during the run.
         ValueError: If the data or an argument cannot be used.
         TypeError: If an override is no field of `FineTuneConfig`.
     """
@@ -145,6 +147,7 @@ def quick_fine_tune(
 
     Raises:
         FileNotFoundError: If the model or a data directory is missing.
+        LostImagesError: If too many images can no longer be read during the run.
         ValueError: If the data or an argument cannot be used.
         TypeError: If an override is no field of `QuickFineTuneConfig`.
     """
@@ -159,6 +162,7 @@ def _run_stages(config, output_path, stages):
     )
     logs = Path(config.log_dir)
     images = check_data_dir(config.data_dir, report_path=logs / "quarantine.csv")
+    lost = LostImages(logs / "quarantine.csv")
     keras.utils.set_random_seed(config.seed)
     all_history, log_dirs = {}, []
     best_score, best_path = (-math.inf, -math.inf), output_path
@@ -173,7 +177,8 @@ def _run_stages(config, output_path, stages):
             learning_rate=learning_rate,
             rate_multipliers=rate_multipliers(model, config.first_layer_rate),
         )
-        logged = train_stage(model, images, config, stage)
+        with lost.ending_readably():
+            logged = train_stage(model, images, config, stage, lost)
         all_history[f"stage{number}"] = as_history(logged)
         log_dirs.append(logs / stage.name)
         score = max(map(epoch_score, logged))

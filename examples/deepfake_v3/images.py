@@ -1,26 +1,66 @@
-"""One image file, from bytes to pixels."""
+"""One image file, from bytes to pixels.
 
+`check_image` meets every file first: whatever it holds, it costs bounded time and
+memory and gives pixels or a reason. Training then reads with `read_image` alone.
+"""
+
+import contextlib
 import hashlib
+import io
 import os
+import stat
+import struct
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+_JPEG_EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif"}
 EXTENSIONS = {
-    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
-    "MPO": {".jpg", ".jpeg", ".mpo"},  # a phone's JPEG with a preview behind it
+    "JPEG": _JPEG_EXTENSIONS,
+    "MPO": _JPEG_EXTENSIONS | {".mpo"},  # a phone's JPEG with a preview behind it
     "PNG": {".png"},
     "WEBP": {".webp"},
     "BMP": {".bmp"},
     "TIFF": {".tif", ".tiff"},
 }
+OPENED = [kind for kind in EXTENSIONS if kind != "MPO"]  # Pillow opens it as JPEG
+
+# How files begin that are often found among images, in small letters.
+STRANGERS = {
+    b"gif8": "GIF",
+    b"\0\0\0\x0cjp": "JPEG 2000",
+    b"8bps": "Photoshop",
+    b"%pdf": "PDF",
+    b"pk\3\4": "a zip archive",
+    b"<!doctype html": "a web page (a failed download?)",
+    b"<html": "a web page (a failed download?)",
+    b"<svg": "SVG",
+    b"<?xml": "XML or SVG",
+}
 
 THREADS = os.cpu_count() or 1  # Pillow decodes outside the interpreter's lock
 
-# Past Pillow's limit of pixels, refuse the file before it is decoded.
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+MAX_PIXELS = 2**28 // 3  # Pillow's limit: 256 MiB of RGB
+MAX_BYTES = 2**29  # of a file: 16-bit RGB of so many pixels
+MAX_READS = 1_000_000  # pieces in which a file is read; Pillow's parsers are Python
+MAX_TIFF_VALUES = 100_000  # of one tag, such as the places of the strips
+TIFF_BYTES = (1, 2, 7)  # types of tags that Pillow keeps as bytes
+MAX_SCANS = 100  # of a progressive JPEG, which has 10; each may cost as all of it
+
+# Decoding takes up to 18 bytes a pixel. Images above this size, in pixels, are decoded
+# one at a time, however many threads there are, and by a thread of their own: what one
+# has given back to the system's allocator, another cannot use.
+LARGE = 2**24
+_large_images = ThreadPoolExecutor(1)
+
+# Pillow warns of damaged metadata, which leaves the pixels whole, and of images between
+# one and two times its limit of pixels, which are refused here.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
 class UnusableImageError(ValueError):
@@ -30,6 +70,12 @@ class UnusableImageError(ValueError):
 def read_image(source) -> np.ndarray:
     """Decodes an image to RGB.
 
+    The grey levels are those in the file. Colour profiles are not applied. An alpha
+    channel is dropped, as Keras's `load_img` and TensorFlow's `decode_image` do: what
+    is transparent shows the colour that is stored beneath, since a blend with some
+    background would change the noise that a detector looks at. Of 16 bits a channel
+    the upper 8 are kept, and CMYK becomes `(255 - ink) * (255 - black) / 255`.
+
     Args:
         source: Path or binary file.
 
@@ -37,54 +83,32 @@ def read_image(source) -> np.ndarray:
         Array of shape `(height, width, 3)`, uint8, upright (EXIF orientation applied).
 
     Raises:
-        UnusableImageError: If it is no image, is truncated, too large or animated.
+        UnusableImageError: If it is no image or no regular file, is truncated, too
+            large or animated, or holds pixels of unknown range.
     """
-    try:
-        with Image.open(source) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":
-                raise UnusableImageError(f"animated, {frames} frames")
-            # Pillow copies for an orientation or a mode that is there already.
-            if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                ImageOps.exif_transpose(image, in_place=True)
-            if image.mode == "RGB":
-                return np.asarray(image)
-            if image.mode == "F":
-                raise UnusableImageError("floating-point pixels, of unknown range")
-            if image.mode.startswith("I"):  # convert() would clip more than 8 bits
-                levels = np.asarray(image)
-                if levels.min() < 0 or levels.max() > 0xFFFF:
-                    raise UnusableImageError("more than 16 bits a pixel")
-                return np.asarray(
-                    Image.fromarray((levels >> 8).astype("uint8")).convert("RGB")
-                )
-            return np.asarray(image.convert("RGB"))
-    except UnusableImageError:
-        raise
-    except Exception as error:  # Pillow's plugins raise what they like
-        raise UnusableImageError(f"not readable: {error}") from error
+    with _one_error():
+        if isinstance(source, str | os.PathLike):
+            _require_file(source)
+        with Image.open(source, formats=OPENED) as image:
+            return _pixels(image)
 
 
 def check_image(path: Path) -> tuple[str, str]:
-    """Opens a file and decodes it.
+    """Decodes a file that may be anything.
 
     Returns:
         `(hash of the pixels, "")`, or `("", reason why it cannot be used)`.
     """
     try:
-        with Image.open(path) as image:
-            kind = image.format
-        if kind not in EXTENSIONS:
-            raise UnusableImageError(f"{kind} is not one of {sorted(EXTENSIONS)}")
-        if path.suffix.lower() not in EXTENSIONS[kind]:
-            raise UnusableImageError(f"wrongly named: the content is {kind}")
-        pixels = read_image(path)
+        with _one_error():
+            _require_file(path)
+            with _PatientReader(io.FileIO(path)) as file:
+                pixels = _check(file, path.suffix.lower())
     except UnusableImageError as error:
         return "", str(error)
-    except Exception as error:  # a broken file must not end the run
-        return "", f"not readable: {error}"
-    size = f"{pixels.shape}".encode()
-    return hashlib.sha256(size + pixels.tobytes()).hexdigest(), ""
+    digest = hashlib.sha256(f"{pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest(), ""
 
 
 def crop_to_size(
@@ -100,16 +124,156 @@ def crop_to_size(
     Returns:
         Array of shape `(size, size, 3)`, uint8.
     """
-    height, width = image.shape[:2]
-    if min(height, width) < size:
-        scale = size / min(height, width)
-        width, height = round(width * scale), round(height * scale)
-        enlarged = Image.fromarray(image).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-        image = np.asarray(enlarged)
-    room = (height - size, width - size)
+    side = min(size, *image.shape[:2])
     top, left = (
-        (free // 2 if rng is None else int(rng.integers(free + 1))) for free in room
+        (length - side) // 2 if rng is None else int(rng.integers(length - side + 1))
+        for length in image.shape[:2]
     )
-    return image[top : top + size, left : left + size]
+    image = image[top : top + side, left : left + side]
+    if side == size:
+        return image
+    # Cropped first: a line of pixels, enlarged, would not fit in memory.
+    enlarged = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(enlarged)
+
+
+@contextlib.contextmanager
+def _one_error() -> Iterator[None]:
+    """Turns whatever decoding raises into an `UnusableImageError`."""
+    try:
+        yield
+    except UnusableImageError:
+        raise
+    except Exception as error:  # Pillow's plugins raise what they like
+        # Without the path, which is said beside it.
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UnusableImageError(f"not readable: {reason}") from error
+
+
+def _require_file(path: str | os.PathLike) -> None:
+    """Refuses what would hang, such as a pipe, and what is far too large."""
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnusableImageError("not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise UnusableImageError(
+            f"too large: {status.st_size} bytes, more than {MAX_BYTES}"
+        )
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    """The pixels of an opened image, if it is one that can be used."""
+    count = image.width * image.height
+    if not 0 < count <= MAX_PIXELS:
+        raise UnusableImageError(
+            f"{image.width}x{image.height} pixels; the limit is {MAX_PIXELS}"
+        )
+    # Not `n_frames`: it would walk through all pages of a TIFF.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        raise UnusableImageError("animated, or of several pages")
+    if image.format == "TIFF":
+        _refuse_odd_levels(image)
+    if count > LARGE:
+        return _large_images.submit(_decode, image).result()
+    return _decode(image)
+
+
+def _decode(image: Image.Image) -> np.ndarray:
+    # Pillow copies for an orientation or a mode that is there already.
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode == "RGB":
+        return np.asarray(image)
+    if image.mode in ("I", "F"):
+        raise UnusableImageError("32-bit or signed pixels, of unknown range")
+    if image.mode.startswith("I;16"):  # convert() would clip
+        levels = (np.asarray(image) >> 8).astype("uint8")
+        return np.repeat(levels[:, :, None], 3, axis=2)
+    # With it, Pillow would warn that it is lost.
+    image.info.pop("transparency", None)
+    return np.asarray(image.convert("RGB"))
+
+
+def _refuse_odd_levels(image: Image.Image) -> None:
+    """Refuses TIFFs of which Pillow would give other grey levels than are meant."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    base = ExifTags.Base
+    if any(kind != 1 for kind in tags.get(base.SampleFormat, (1,))):
+        raise UnusableImageError("signed or floating-point pixels, of unknown range")
+    if image.mode.startswith("I;16") and (
+        tags.get(base.BitsPerSample) != (16,)
+        or tags.get(base.PhotometricInterpretation) != 1
+    ):
+        raise UnusableImageError("12-bit pixels, or 16-bit ones with 0 for white")
+
+
+class _PatientReader(io.BufferedReader):
+    """A file whose readers run out of patience: Pillow reads headers bit by bit."""
+
+    reads = 0
+
+    def read(self, size=-1, /):
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise UnusableImageError(f"in more than {MAX_READS} pieces")
+        return super().read(size)
+
+
+def _check(file: _PatientReader, extension: str) -> np.ndarray:
+    """The pixels of an open file, which costs a bounded effort."""
+    head = file.read(64)
+    if not head:
+        raise UnusableImageError("empty: 0 bytes")
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        _refuse_endless_tables(file, head)
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=OPENED)
+    except UnidentifiedImageError:
+        raise UnusableImageError(_describe_stranger(head)) from None
+    with image:
+        kind = image.format or ""
+        if extension not in EXTENSIONS[kind]:
+            raise UnusableImageError(f"wrongly named: the content is {kind}")
+        if image.info.get("progressive"):
+            _refuse_endless_scans(file)
+        return _pixels(image)
+
+
+def _refuse_endless_tables(file: _PatientReader, head: bytes) -> None:
+    """Refuses TIFFs with so many strips that Pillow's lists of them fill the memory."""
+    if b"+" in head[2:4]:
+        raise UnusableImageError("BigTIFF, which is for larger files")
+    order = "<" if head.startswith(b"II") else ">"
+    file.seek(*struct.unpack(order + "I", head[4:8]))
+    length = file.read(2)
+    if len(length) < 2:
+        return  # damaged, as Pillow will say
+    entries = file.read(12 * struct.unpack(order + "H", length)[0])
+    whole = entries[: len(entries) // 12 * 12]
+    for tag, kind, count in struct.iter_unpack(order + "HHI4x", whole):
+        if count > MAX_TIFF_VALUES and kind not in TIFF_BYTES:
+            raise UnusableImageError(f"TIFF with {count} values of tag {tag}")
+
+
+def _refuse_endless_scans(file: _PatientReader) -> None:
+    """Refuses JPEGs that are decoded over and over again."""
+    position = file.tell()
+    file.seek(0)
+    scans = file.read().count(b"\xff\xda")
+    file.seek(position)
+    if scans > MAX_SCANS:
+        raise UnusableImageError(f"progressive JPEG in {scans} scans")
+
+
+def _describe_stranger(head: bytes) -> str:
+    """Why a file that is none of our formats cannot be used, from how it begins."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    name = next((name for key, name in STRANGERS.items() if start.startswith(key)), "")
+    if head[4:8] == b"ftyp":
+        name = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"mif1": "HEIC"}.get(
+            head[8:12], "a video"
+        )
+    if not name:
+        return "not an image, or with a damaged header"
+    return f"the content is {name}, not one of {', '.join(OPENED)}"

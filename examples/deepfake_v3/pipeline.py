@@ -18,7 +18,13 @@ import keras
 import numpy as np
 
 from examples.deepfake_v3.data import ImageList
-from examples.deepfake_v3.images import THREADS, crop_to_size, read_image
+from examples.deepfake_v3.images import (
+    THREADS,
+    UnusableImageError,
+    crop_to_size,
+    read_image,
+)
+from examples.deepfake_v3.lost_images import LostImages
 
 Pipeline = Literal["auto", "tf", "grain"]
 PREFETCH = 2  # batches that wait ready
@@ -58,19 +64,24 @@ class Batches:
     Training goes through the images without end: each pass is a permutation of its
     own, and a batch at the end of a pass is filled up from the next. Otherwise the
     images come once, in order, cropped at the centre, and the last batch is smaller.
+
+    An image that can no longer be read is replaced by the next one of its class, or
+    comes as black pixels of weight 0, as `lost` has it.
     """
 
-    def __init__(self, images, image_size, batch_size, training, seed, cache):
+    def __init__(self, images, image_size, batch_size, training, seed, cache, lost):
         self.images = images
         self.image_size = image_size
         self.batch_size = batch_size
         self.training = training
         self.seed = seed
         self.cache = cache
+        self.lost = lost
         # As sample weights: Keras takes no `class_weight` with Grain datasets.
         weights = images.class_weights() if training else np.ones(2)
         self.weights = weights[images.labels].astype("float32")
         self.labels = images.labels.astype("float32")
+        self.members = [np.flatnonzero(images.labels == label) for label in (0, 1)]
         self.permutation = functools.lru_cache(4)(self._permutation)
 
     def __len__(self) -> int:
@@ -86,13 +97,41 @@ class Batches:
         positions = range(step * self.batch_size, stop)
         chosen = [self._index(position) for position in positions]
         pixels = np.empty((len(chosen), self.image_size, self.image_size, 3), "uint8")
-        for slot, index, position in zip(pixels, chosen, positions, strict=True):
+        weights = self.weights[chosen]
+        for slot, (index, position) in enumerate(zip(chosen, positions, strict=True)):
             rng = None
             if self.training:
                 rng = np.random.default_rng((self.seed, position))
-            image = self.cache.read(self.images.paths[index])
-            slot[:] = crop_to_size(image, self.image_size, rng)
-        return pixels, self.labels[chosen], self.weights[chosen]
+            image = self._read(index)
+            if image is None:
+                pixels[slot], weights[slot] = 0, 0
+            else:
+                pixels[slot] = crop_to_size(image, self.image_size, rng)
+        return pixels, self.labels[chosen], weights
+
+    def _read(self, index: int) -> np.ndarray | None:
+        """The image or, where it is lost, what takes its place: None for nothing."""
+        image = self._try(index)
+        if image is not None or not self.lost.replaced:
+            return image
+        members = self.members[self.images.labels[index]]
+        for other in np.roll(members, -np.searchsorted(members, index))[1:]:
+            image = self._try(other)
+            if image is not None:
+                return image
+        # No image of the class is left: this raises.
+        self.lost.stop_if_too_many(self.images.paths[index], self.images)
+        return None
+
+    def _try(self, index: int) -> np.ndarray | None:
+        path = self.images.paths[index]
+        if path in self.lost.reasons:
+            return None
+        try:
+            return self.cache.read(path)
+        except UnusableImageError as error:
+            self.lost.add(path, str(error), self.images)
+            return None
 
     def _index(self, position: int) -> int:
         if not self.training:
@@ -116,6 +155,7 @@ def make_dataset(
     first_step: int = 0,
     pipeline: Pipeline = "auto",
     cache: PixelCache | None = None,
+    lost: LostImages | None = None,
 ):
     """Makes a dataset for `fit`, `evaluate` and `predict`.
 
@@ -130,6 +170,8 @@ def make_dataset(
         first_step: Number of the first batch, where an interrupted run goes on.
         pipeline: `"tf"`, `"grain"`, or `"auto"`: `"tf"` on the TensorFlow backend.
         cache: Memory for decoded images; none by default.
+        lost: What becomes of images that can no longer be read; by default, the next
+            one of the same class takes the place.
 
     Returns:
         Dataset of `(pixels, labels, weights)`: uint8 `(batch, image_size, image_size,
@@ -137,7 +179,13 @@ def make_dataset(
         weights in training and 1 otherwise.
     """
     load = Batches(
-        images, image_size, batch_size, training, seed, cache or PixelCache()
+        images,
+        image_size,
+        batch_size,
+        training,
+        seed,
+        cache or PixelCache(),
+        lost or LostImages(),
     )
     steps = (first_step, len(load))
     if choose_pipeline(pipeline) == "grain":

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.data import check_data_dir
+from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     build_model_v3,
     freeze_backbone,
@@ -72,6 +73,7 @@ def train_model_v3(
 
     Raises:
         FileNotFoundError: If a data directory or the weights file is missing.
+        LostImagesError: If too many images can no longer be read during the run.
         ValueError: If the data or an argument cannot be used.
         TypeError: If an override is no field of `Config`.
     """
@@ -92,6 +94,7 @@ def train_model_v3(
             config.weights, config.image_size, config.alpha, config.dropout
         )
     images = check_data_dir(config.data_dir, report_path=logs / "quarantine.csv")
+    lost = LostImages(logs / "quarantine.csv")
     if config.weights is None:
         sample = make_dataset(
             images["train"],
@@ -100,10 +103,13 @@ def train_model_v3(
             training=True,
             seed=config.seed,
             pipeline=config.pipeline,
+            lost=lost,
         )
-        measure_backbone_statistics(model, next(iter(sample))[0])
+        with lost.ending_readably():
+            measure_backbone_statistics(model, next(iter(sample))[0])
     freeze_backbone(model)
-    epochs = train_stage(model, images, config, stage)
+    with lost.ending_readably():
+        epochs = train_stage(model, images, config, stage, lost)
     save_model(model, path)
     forget_stages([logs / stage.name])
     print(

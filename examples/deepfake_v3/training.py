@@ -10,6 +10,7 @@ from keras import ops
 
 from examples.deepfake_v3.augmentation import build_augmentation
 from examples.deepfake_v3.data import ImageList
+from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
 from examples.deepfake_v3.pipeline import (
     Pipeline,
@@ -155,6 +156,7 @@ def train_stage(
     images: dict[str, ImageList],
     options: TrainingOptions,
     stage: Stage,
+    lost: LostImages | None = None,
 ) -> list[dict[str, float]]:
     """Trains the trainable layers of `model`, which ends with its best weights.
 
@@ -167,6 +169,7 @@ def train_stage(
         images: `{"train": …, "val": …}`.
         options: The options common to all stages.
         stage: The stage.
+        lost: What becomes of images that can no longer be read.
 
     Returns:
         The logs of every epoch: loss, accuracy and AUC on train and val.
@@ -206,6 +209,7 @@ def train_stage(
         "cache": PixelCache(
             _free_gigabytes() if options.cache_gb is None else options.cache_gb
         ),
+        "lost": lost,
     }
     train_set = make_dataset(
         train,

@@ -1,9 +1,12 @@
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from examples.deepfake_v3 import images
 from examples.deepfake_v3.images import UnusableImageError, crop_to_size, read_image
 from tests.backend import run_python
 
@@ -27,7 +30,7 @@ def test_other_modes_are_read_as_rgb(tmp_path, mode, pixel, expected):
     ("pixels", "reason"),
     [
         (np.full((4, 4), 0.5, "float32"), "floating-point"),
-        (np.full((4, 4), 70_000, "int32"), "more than 16 bits"),
+        (np.full((4, 4), 70_000, "int32"), "signed"),
     ],
 )
 def test_pixels_of_unknown_range_are_unusable(tmp_path, pixels, reason):
@@ -48,11 +51,13 @@ def test_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
     code = (
         "from examples.deepfake_v3.images import *\n"
+        "from PIL import Image\n"
+        "Image.MAX_IMAGE_PIXELS = None\n"  # as notebooks do
         "try: read_image('bomb.png')\n"
         "except UnusableImageError as error: print(error)\n"
     )
-    # In a process of its own: pytest makes errors of warnings anyway.
-    assert re.search("144000000 pixels.*limit", run_python(code, cwd=tmp_path))
+    # In a process of its own: pytest makes errors of Pillow's warnings.
+    assert re.search("12000x12000 pixels.*limit", run_python(code, cwd=tmp_path))
 
 
 def test_crops_copy_pixels_and_do_not_interpolate():
@@ -65,4 +70,33 @@ def test_crops_copy_pixels_and_do_not_interpolate():
 
 
 def test_small_images_are_enlarged():
-    assert crop_to_size(np.zeros((8, 12, 3), "uint8"), 32).shape == (32, 32, 3)
+    image = np.full((8, 12, 3), 7, "uint8")
+    image[:, [0, 1, 10, 11]] = 0  # outside the square at the centre
+    np.testing.assert_array_equal(crop_to_size(image, 32), np.full((32, 32, 3), 7))
+
+
+def test_lines_of_pixels_are_cropped_before_they_are_enlarged():
+    line = np.zeros((1, 10_000_000, 3), "uint8")  # enlarged, it would take 30 TB
+    assert crop_to_size(line, 1000, np.random.default_rng(0)).shape == (1000, 1000, 3)
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    Image.new("RGB", (64, 64)).save(tmp_path / "image.png")
+    monkeypatch.setattr(images, "LARGE", 64 * 64 - 1)
+    inside, most = 0, 0
+    getexif = (
+        PngImagePlugin.PngImageFile.getexif
+    )  # the first thing that is done with the lock
+
+    def counted(image):
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.01)
+        inside -= 1
+        return getexif(image)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "getexif", counted)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(read_image, [tmp_path / "image.png"] * 8))
+    assert most == 1

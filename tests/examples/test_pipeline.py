@@ -8,6 +8,7 @@ import pytest
 from examples.deepfake_v3 import pipeline as pipeline_module
 from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.images import crop_to_size, read_image
+from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.pipeline import (
     Batches,
     PixelCache,
@@ -150,7 +151,7 @@ def test_training_batches_are_full(data_dir):
 def test_cached_images_are_not_read_again(data_dir):
     images = check_data_dir(data_dir)["train"]
     cache = PixelCache(gigabytes=1)
-    load = Batches(images, 24, 4, False, 0, cache)
+    load = Batches(images, 24, 4, False, 0, cache, LostImages())
     first = load(0)[0]
     shutil.rmtree(data_dir)
     np.testing.assert_array_equal(load(0)[0], first)
@@ -160,7 +161,7 @@ def test_cache_keeps_what_fits_and_no_more(data_dir):
     images = check_data_dir(data_dir)["train"]
     image_bytes = 40 * 48 * 3
     cache = PixelCache(gigabytes=2.5 * image_bytes / 1e9)
-    Batches(images, 24, 4, False, 0, cache)(0)
+    Batches(images, 24, 4, False, 0, cache, LostImages())(0)
     assert set(cache.pixels) == set(images.paths[:2])
     assert cache.free == int(2.5 * image_bytes) - 2 * image_bytes
 
