@@ -5,6 +5,7 @@ step alone: both pipelines give the same batches, and a run that starts at step 
 sees what it would have seen there.
 """
 
+import dataclasses
 import functools
 import math
 import sys
@@ -52,23 +53,38 @@ class PixelCache:
         return pixels
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one of `hosts` loads of every batch: the part of its number `host`."""
+
+    host: int = 0
+    hosts: int = 1
+
+
 class Batches:
     """The batches of a run by their number.
 
     Training goes through the images without end: each pass is a permutation of its
     own, and a batch at the end of a pass is filled up from the next. Otherwise the
     images come once, in order, cropped at the centre, and the last batch is smaller.
+
+    With a `share`, batches are parts of batches, all of one size: the last one is
+    filled up with the last image at a weight of 0. Keras divides the loss by the
+    number of all, which the weight of the others makes up for.
     """
 
-    def __init__(self, images, image_size, batch_size, training, seed, cache):
+    def __init__(self, images, image_size, batch_size, training, seed, cache, share):
         self.images = images
         self.image_size = image_size
         self.batch_size = batch_size
         self.training = training
         self.seed = seed
         self.cache = cache
+        self.share = share
         # As sample weights: Keras takes no `class_weight` with Grain datasets.
         weights = images.class_weights() if training else np.ones(2)
+        if share and not training:
+            weights = weights * len(self) * batch_size / len(images)
         self.weights = weights[images.labels].astype("float32")
         self.labels = images.labels.astype("float32")
         self.permutation = functools.lru_cache(4)(self._permutation)
@@ -80,10 +96,7 @@ class Batches:
 
     def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels, labels and weights of one batch."""
-        stop = (step + 1) * self.batch_size
-        if not self.training:
-            stop = min(stop, len(self.images))
-        positions = range(step * self.batch_size, stop)
+        positions = self._positions(step)
         chosen = [self._index(position) for position in positions]
         pixels = np.empty((len(chosen), self.image_size, self.image_size, 3), "uint8")
         for slot, index, position in zip(pixels, chosen, positions, strict=True):
@@ -92,11 +105,23 @@ class Batches:
                 rng = np.random.default_rng((self.seed, position))
             image = self.cache.read(self.images.paths[index])
             slot[:] = crop_to_size(image, self.image_size, rng)
-        return pixels, self.labels[chosen], self.weights[chosen]
+        weights = self.weights[chosen]
+        if not self.training:
+            weights[np.array(positions) >= len(self.images)] = 0
+        return pixels, self.labels[chosen], weights
+
+    def _positions(self, step: int) -> range:
+        first = step * self.batch_size
+        if self.share:
+            size = self.batch_size // self.share.hosts
+            first += self.share.host * size
+            return range(first, first + size)
+        stop = first + self.batch_size
+        return range(first, stop if self.training else min(stop, len(self.images)))
 
     def _index(self, position: int) -> int:
         if not self.training:
-            return position
+            return min(position, len(self.images) - 1)
         number, offset = divmod(position, len(self.images))
         return int(self.permutation(number)[offset])
 
@@ -116,6 +141,7 @@ def make_dataset(
     first_step: int = 0,
     pipeline: Pipeline = "auto",
     cache: PixelCache | None = None,
+    share: Share | None = None,
 ):
     """Makes a dataset for `fit`, `evaluate` and `predict`.
 
@@ -130,14 +156,18 @@ def make_dataset(
         first_step: Number of the first batch, where an interrupted run goes on.
         pipeline: `"tf"`, `"grain"`, or `"auto"`: `"tf"` on the TensorFlow backend.
         cache: Memory for decoded images; none by default.
+        share: The part of each batch that this host loads, in batches of one size.
+            Without it, whole batches, of which the last may be smaller.
 
     Returns:
         Dataset of `(pixels, labels, weights)`: uint8 `(batch, image_size, image_size,
         3)` in grey levels 0..255, and float32 `(batch,)` twice. Weights are the class
-        weights in training and 1 otherwise.
+        weights in training and 1 otherwise. With a `share`, `batch` is its part of
+        the batch, and the weights outside training are 0 for what fills up the last
+        one and, for the others, what makes their mean 1.
     """
     load = Batches(
-        images, image_size, batch_size, training, seed, cache or PixelCache()
+        images, image_size, batch_size, training, seed, cache or PixelCache(), share
     )
     steps = (first_step, len(load))
     if choose_pipeline(pipeline) == "grain":
