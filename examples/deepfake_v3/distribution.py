@@ -122,7 +122,9 @@ class Cluster:
             from jax.experimental import multihost_utils
 
             return np.asarray(multihost_utils.process_allgather(row))
-        rows = self.strategy.run(lambda: ops.convert_to_tensor(row[None]))
+        import tensorflow as tf
+
+        rows = tf.function(self.strategy.run)(lambda: tf.constant(row[None]))
         return np.asarray(self.strategy.gather(rows, axis=0))
 
     def distribute(self, dataset, batch_size: int):
@@ -242,8 +244,6 @@ def _connect_jax(distribute: Distribute) -> Cluster:
 
 
 def _connect_tensorflow(distribute: Distribute) -> Cluster:
-    import tensorflow as tf
-
     if distribute == "hosts":
         config = json.loads(os.environ.get("TF_CONFIG", "{}"))
         jobs = config.get("cluster", {})
@@ -252,14 +252,10 @@ def _connect_tensorflow(distribute: Distribute) -> Cluster:
                 "TF_CONFIG on every host, with two or more addresses under "
                 "cluster/worker and no other jobs"
             )
-        strategy = _multi_worker_strategy()
         hosts, host = len(jobs["worker"]), int(config["task"]["index"])
     else:
-        devices = tf.config.list_logical_devices(
-            "GPU"
-        ) or tf.config.list_logical_devices("CPU")
-        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
         hosts, host = 1, 0
+    strategy = _tensorflow_strategy(distribute)
     return Cluster(
         strategy=strategy,
         devices=strategy.num_replicas_in_sync,
@@ -268,10 +264,14 @@ def _connect_tensorflow(distribute: Distribute) -> Cluster:
     )
 
 
-@functools.cache  # TensorFlow joins a cluster once in the life of a process
-def _multi_worker_strategy():
+@functools.cache  # those of a second strategy take its messages for the first one's
+def _tensorflow_strategy(distribute: Distribute):
     import tensorflow as tf
 
+    if distribute == "devices":
+        list_devices = tf.config.list_logical_devices
+        devices = list_devices("GPU") or list_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -383,6 +383,8 @@ def _draw_for_replica(generator: keras.random.SeedGenerator) -> None:
     """Gives each replica draws of its own; Keras gives all of them the same."""
     import tensorflow as tf
 
+    if "next" in vars(generator):
+        return  # compiled in an earlier stage
     draw = generator.next
 
     def draw_for_replica(ordered=True):

@@ -73,7 +73,9 @@ class Batches:
     number of all, which the weight of the others makes up for.
     """
 
-    def __init__(self, images, image_size, batch_size, training, seed, cache, share):
+    def __init__(
+        self, images, image_size, batch_size, training, seed, cache, share=None
+    ):
         self.images = images
         self.image_size = image_size
         self.batch_size = batch_size
