@@ -300,10 +300,12 @@ class DataParallelModel(keras.Model):
         if _tensorflow_replicas() > 1:
             _sum_gradients_first(self.optimizer)
             for layer in self._flatten_layers():
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.synchronized = True
                 for generator in layer._seed_generators:
                     _draw_for_replica(generator)
+
+    def fit(self, *args, **kwargs):
+        with _synchronized(self, _tensorflow_replicas() > 1):
+            return super().fit(*args, **kwargs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         # Images of weight 0 fill up the last batch of validation. Other weights, those
@@ -334,22 +336,32 @@ class DataParallelModel(keras.Model):
 
 @contextlib.contextmanager
 def statistics_of_one_device(model: keras.Model) -> Iterator[None]:
-    """Inside, `model` can be saved for all backends.
+    """Inside, a model that is being trained can be saved for all backends.
 
     `BatchNormalization(synchronized=True)` cannot be loaded except on TensorFlow.
     """
+    if _tensorflow_replicas() > 1:
+        with _synchronized(model, False):
+            yield
+    else:
+        yield
+
+
+@contextlib.contextmanager
+def _synchronized(model: keras.Model, synchronized: bool) -> Iterator[None]:
     layers = [
         layer
         for layer in model._flatten_layers()
-        if getattr(layer, "synchronized", False)
+        if isinstance(layer, keras.layers.BatchNormalization)
     ]
+    before = [layer.synchronized for layer in layers]
     for layer in layers:
-        layer.synchronized = False
+        layer.synchronized = synchronized
     try:
         yield
     finally:
-        for layer in layers:
-            layer.synchronized = True
+        for layer, value in zip(layers, before, strict=True):
+            layer.synchronized = value
 
 
 def _tensorflow_replicas() -> int:

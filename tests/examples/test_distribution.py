@@ -180,7 +180,7 @@ with distributed("devices", batch_size=4):
         return [np.asarray(v) for v in strategy.experimental_local_results(values)]
 
     def draw():
-        return model.layers[1](tf.ones((1, 8, 8, 3)), training=True)
+        return model.layers[1](tf.ones((32, 8, 8, 3)), training=True)
 
     def augment():
         return trainer.augmentation(tf.cast(images, "float32"), training=True)
@@ -190,6 +190,11 @@ with distributed("devices", batch_size=4):
         for i, one in enumerate(draws):
             for other in draws[:i]:
                 assert not np.array_equal(one, other), function
+
+    masks = [draws.ravel() for draws in replicas(draw)]
+    for mask in masks:
+        assert abs((mask == 0).mean() - 0.5) < 0.03  # 6 standard deviations and more
+    assert abs(np.corrcoef(masks)[0, 1]) < 0.1
 
     optimizer = trainer.optimizer
     optimizer.build(trainer.trainable_variables)
