@@ -279,8 +279,8 @@ def main(benchmark: Benchmark) -> None:
             f"{benchmark.learning_rate:g}, float32, backbone frozen): how far its "
             "weights and BatchNorm statistics are from those trained on one device, "
             "the largest and the mean difference of a weight, and the training loss "
-            "and val AUC of both. Devices are virtual ones of one CPU, hosts are processes on the "
-            "loopback address."
+            "and val AUC of both. Devices are virtual ones of one CPU, hosts are "
+            "processes on the loopback address."
         ),
         columns=[
             "backend",
