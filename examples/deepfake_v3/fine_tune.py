@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.data import check_data_dir
+from examples.deepfake_v3.distribution import current_cluster, distributed
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     load_detector,
@@ -157,12 +158,20 @@ def quick_fine_tune(
 
 
 def _run_stages(config, output_path, stages):
+    with distributed(config.distribute, config.batch_size):
+        return _run_stages_here(config, output_path, stages)
+
+
+def _run_stages_here(config, output_path, stages):
+    cluster = current_cluster()
     model = with_policy(
         load_detector(config.model_path), choose_dtype_policy(config.mixed_precision)
     )
     logs = Path(config.log_dir)
-    images = check_data_dir(config.data_dir, report_path=logs / "quarantine.csv")
-    lost = LostImages(logs / "quarantine.csv")
+    images = check_data_dir(
+        config.data_dir, report_path=cluster.output(logs / "quarantine.csv")
+    )
+    lost = LostImages(cluster.output(logs / "quarantine.csv"))
     keras.utils.set_random_seed(config.seed)
     all_history, log_dirs = {}, []
     best_score, best_path = (-math.inf, -math.inf), output_path
@@ -180,13 +189,13 @@ def _run_stages(config, output_path, stages):
         with lost.ending_readably():
             logged = train_stage(model, images, config, stage, lost)
         all_history[f"stage{number}"] = as_history(logged)
-        log_dirs.append(logs / stage.name)
+        log_dirs.append(cluster.output(logs / stage.name))
         score = max(map(epoch_score, logged))
         if score > best_score:
             best_score, best_path = score, stage.best_path
         else:
-            model.load_weights(best_path)
-    save_model(model, output_path)
+            model.load_weights(cluster.output(best_path))
+    save_model(model, cluster.output(output_path))
     forget_stages(log_dirs)
     print(
         f"Saved {output_path} (the best of {len(stages)} stages: {best_path}, val AUC "

@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -112,22 +112,23 @@ def check_image(path: Path) -> tuple[str, str]:
 
 
 def crop_to_size(
-    image: np.ndarray, size: int, rng: np.random.Generator | None = None
+    image: np.ndarray, size: int, place: Sequence[float] = (0.5, 0.5)
 ) -> np.ndarray:
     """Crops a square without interpolation; only smaller images are enlarged.
 
     Args:
         image: Array of shape `(height, width, 3)`, uint8.
         size: Side of the square in pixels.
-        rng: Draws the position of the crop; the centre without it.
+        place: Where to crop, down and to the right: 0 is the first possible row or
+            column, and just under 1 the last. The centre by default.
 
     Returns:
         Array of shape `(size, size, 3)`, uint8.
     """
     side = min(size, *image.shape[:2])
     top, left = (
-        (length - side) // 2 if rng is None else int(rng.integers(length - side + 1))
-        for length in image.shape[:2]
+        int(share * (length - side + 1))
+        for share, length in zip(place, image.shape[:2], strict=True)
     )
     image = image[top : top + side, left : left + side]
     if side == size:
@@ -183,7 +184,9 @@ def _decode(image: Image.Image) -> np.ndarray:
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "RGB":
-        return np.asarray(image)
+        # np.asarray would ask Pillow for the bytes twice.
+        pixels = np.frombuffer(image.tobytes(), "uint8")
+        return pixels.reshape(image.height, image.width, 3)
     if image.mode in ("I", "F"):
         raise UnusableImageError("32-bit or signed pixels, of unknown range")
     if image.mode.startswith("I;16"):  # convert() would clip

@@ -5,6 +5,7 @@ step alone: both pipelines give the same batches, and a run that starts at step 
 sees what it would have seen there.
 """
 
+import dataclasses
 import functools
 import math
 import sys
@@ -58,6 +59,14 @@ class PixelCache:
         return pixels
 
 
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one of `hosts` loads of every batch: the part of its number `host`."""
+
+    host: int = 0
+    hosts: int = 1
+
+
 class Batches:
     """The batches of a run by their number.
 
@@ -67,9 +76,15 @@ class Batches:
 
     An image that can no longer be read is replaced by the next one of its class, or
     comes as black pixels of weight 0, as `lost` has it.
+
+    With a `share`, batches are parts of batches, all of one size: the last one is
+    filled up with the last image at a weight of 0. Keras divides the loss by the
+    number of all, which the weight of the others makes up for.
     """
 
-    def __init__(self, images, image_size, batch_size, training, seed, cache, lost):
+    def __init__(
+        self, images, image_size, batch_size, training, seed, cache, lost, share=None
+    ):
         self.images = images
         self.image_size = image_size
         self.batch_size = batch_size
@@ -77,8 +92,11 @@ class Batches:
         self.seed = seed
         self.cache = cache
         self.lost = lost
+        self.share = share
         # As sample weights: Keras takes no `class_weight` with Grain datasets.
         weights = images.class_weights() if training else np.ones(2)
+        if share and not training:
+            weights = weights * len(self) * batch_size / len(images)
         self.weights = weights[images.labels].astype("float32")
         self.labels = images.labels.astype("float32")
         self.members = [np.flatnonzero(images.labels == label) for label in (0, 1)]
@@ -91,23 +109,33 @@ class Batches:
 
     def __call__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels, labels and weights of one batch."""
-        stop = (step + 1) * self.batch_size
-        if not self.training:
-            stop = min(stop, len(self.images))
-        positions = range(step * self.batch_size, stop)
+        positions = self._positions(step)
         chosen = [self._index(position) for position in positions]
         pixels = np.empty((len(chosen), self.image_size, self.image_size, 3), "uint8")
         weights = self.weights[chosen]
+        rng = np.random.default_rng((self.seed, step))
+        places = rng.random((self.batch_size, 2))  # to crop, from 0 to 1
+        if not self.training:
+            places[:] = 0.5
         for slot, (index, position) in enumerate(zip(chosen, positions, strict=True)):
-            rng = None
-            if self.training:
-                rng = np.random.default_rng((self.seed, position))
             image = self._read(index)
             if image is None:
                 pixels[slot], weights[slot] = 0, 0
             else:
-                pixels[slot] = crop_to_size(image, self.image_size, rng)
+                place = places[position - step * self.batch_size]
+                pixels[slot] = crop_to_size(image, self.image_size, place)
+        if not self.training:
+            weights[np.array(positions) >= len(self.images)] = 0
         return pixels, self.labels[chosen], weights
+
+    def _positions(self, step: int) -> range:
+        first = step * self.batch_size
+        if self.share:
+            size = self.batch_size // self.share.hosts
+            first += self.share.host * size
+            return range(first, first + size)
+        stop = first + self.batch_size
+        return range(first, stop if self.training else min(stop, len(self.images)))
 
     def _read(self, index: int) -> np.ndarray | None:
         """The image or, where it is lost, what takes its place: None for nothing."""
@@ -135,7 +163,7 @@ class Batches:
 
     def _index(self, position: int) -> int:
         if not self.training:
-            return position
+            return min(position, len(self.images) - 1)
         number, offset = divmod(position, len(self.images))
         return int(self.permutation(number)[offset])
 
@@ -156,6 +184,7 @@ def make_dataset(
     pipeline: Pipeline = "auto",
     cache: PixelCache | None = None,
     lost: LostImages | None = None,
+    share: Share | None = None,
 ):
     """Makes a dataset for `fit`, `evaluate` and `predict`.
 
@@ -172,11 +201,15 @@ def make_dataset(
         cache: Memory for decoded images; none by default.
         lost: What becomes of images that can no longer be read; by default, the next
             one of the same class takes the place.
+        share: The part of each batch that this host loads, in batches of one size.
+            Without it, whole batches, of which the last may be smaller.
 
     Returns:
         Dataset of `(pixels, labels, weights)`: uint8 `(batch, image_size, image_size,
         3)` in grey levels 0..255, and float32 `(batch,)` twice. Weights are the class
-        weights in training and 1 otherwise.
+        weights in training and 1 otherwise. With a `share`, `batch` is its part of
+        the batch, and the weights outside training are 0 for what fills up the last
+        one and, for the others, what makes their mean 1.
     """
     load = Batches(
         images,
@@ -186,6 +219,7 @@ def make_dataset(
         seed,
         cache or PixelCache(),
         lost or LostImages(),
+        share,
     )
     steps = (first_step, len(load))
     if choose_pipeline(pipeline) == "grain":

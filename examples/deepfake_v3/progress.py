@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from examples.deepfake_v3.distribution import statistics_of_one_device
 from examples.deepfake_v3.files import replacing
 
 
@@ -116,7 +117,7 @@ class Forecast(keras.callbacks.Callback):
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Saves the model whole, or leaves the old file."""
-    with replacing(path) as partial:
+    with replacing(path) as partial, statistics_of_one_device(model):
         model.save(partial)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.data import check_data_dir
+from examples.deepfake_v3.distribution import current_cluster, distributed
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     build_model_v3,
@@ -78,6 +79,12 @@ def train_model_v3(
         TypeError: If an override is no field of `Config`.
     """
     config = dataclasses.replace(config or Config(), **overrides)
+    with distributed(config.distribute, config.batch_size):
+        return _train(config)
+
+
+def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
+    cluster = current_cluster()
     path = Path(config.model_save_path)
     logs = Path(config.log_dir)
     stage = Stage(
@@ -93,8 +100,10 @@ def train_model_v3(
         model = build_model_v3(
             config.weights, config.image_size, config.alpha, config.dropout
         )
-    images = check_data_dir(config.data_dir, report_path=logs / "quarantine.csv")
-    lost = LostImages(logs / "quarantine.csv")
+    images = check_data_dir(
+        config.data_dir, report_path=cluster.output(logs / "quarantine.csv")
+    )
+    lost = LostImages(cluster.output(logs / "quarantine.csv"))
     if config.weights is None:
         sample = make_dataset(
             images["train"],
@@ -110,8 +119,8 @@ def train_model_v3(
     freeze_backbone(model)
     with lost.ending_readably():
         epochs = train_stage(model, images, config, stage, lost)
-    save_model(model, path)
-    forget_stages([logs / stage.name])
+    save_model(model, cluster.output(path))
+    forget_stages([cluster.output(logs / stage.name)])
     print(
         f"Saved {path} (the same weights as {stage.best_path}), its logs in "
         f"{logs / stage.name}, unusable files in {logs / 'quarantine.csv'}."

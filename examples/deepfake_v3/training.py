@@ -10,6 +10,11 @@ from keras import ops
 
 from examples.deepfake_v3.augmentation import build_augmentation
 from examples.deepfake_v3.data import ImageList
+from examples.deepfake_v3.distribution import (
+    DataParallelModel,
+    Distribute,
+    current_cluster,
+)
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
 from examples.deepfake_v3.pipeline import (
@@ -57,6 +62,8 @@ class TrainingOptions:
     """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
     cache_gb: float | None = None
     """Gigabytes for decoded images; left out: half of the memory that is free."""
+    distribute: Distribute = "none"
+    """Train on all devices of this host, or of all hosts; the batch stays as large."""
     log_dir: str = "logs"
     """Directory of CSV logs, TensorBoard logs and backups of interrupted runs."""
     jit_compile: bool | None = None
@@ -126,7 +133,7 @@ class Stage:
             )
 
 
-class AugmentedTrainer(keras.Model):
+class AugmentedTrainer(DataParallelModel):
     """Trains a detector on augmented images.
 
     The detector itself stays free of augmentation, loss and optimizer, so that the
@@ -183,12 +190,16 @@ def train_stage(
     if options.shuffle_labels:
         train = train.with_shuffled_labels(options.seed)
         val = val.with_shuffled_labels(options.seed + 1)
-    log_dir = Path(options.log_dir) / stage.name
+    cluster = current_cluster()
+    log_dir = cluster.found_output(Path(options.log_dir) / stage.name)
+    best_path = cluster.found_output(stage.best_path)
     history_path = log_dir / "history.csv"
-    record = StageRecord(log_dir, _settings(options, stage, train, val))
-    if record.finished and stage.best_path.exists():
+    settings = _settings(options, stage, train, val)
+    cluster.check_agreement(settings, model, log_dir, best_path)
+    record = StageRecord(log_dir, settings)
+    if record.finished and best_path.exists():
         print(f"{stage.name}: finished before.")
-        model.load_weights(stage.best_path)
+        model.load_weights(best_path)
         return read_epochs(history_path)
 
     resumed = record.backup_dir.exists()
@@ -210,6 +221,7 @@ def train_stage(
             _free_gigabytes() if options.cache_gb is None else options.cache_gb
         ),
         "lost": lost,
+        "share": cluster.share,
     }
     train_set = make_dataset(
         train,
@@ -224,7 +236,8 @@ def train_stage(
     trainer.compile(
         _optimizer(options, stage, steps),
         keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing),
-        metrics=[
+        # Weighted, but by 0 and 1 only: see `compute_metrics`.
+        weighted_metrics=[
             keras.metrics.BinaryAccuracy(name="accuracy"),
             keras.metrics.AUC(num_thresholds=1000, name="auc"),
         ],
@@ -235,17 +248,16 @@ def train_stage(
         ),
     )
     trainer.build((None, *model.input_shape[1:]))
+    val_set = make_dataset(val, training=False, **feed)
     trainer.fit(
-        train_set,
-        validation_data=make_dataset(val, training=False, **feed),
+        cluster.distribute(train_set, stage.batch_size),
+        validation_data=cluster.distribute(val_set, stage.batch_size),
         epochs=stage.epochs,
         steps_per_epoch=steps,
         callbacks=[
-            BestCheckpoint(
-                model, stage.best_path, finished if stage.best_path.exists() else ()
-            ),
+            BestCheckpoint(model, best_path, finished if best_path.exists() else ()),
             StopAtNaN(),
-            Forecast(measure_rate(train_set), len(train), len(val)),
+            Forecast(measure_rate(train_set) * cluster.hosts, len(train), len(val)),
             keras.callbacks.EarlyStopping(
                 "val_auc", mode="max", patience=options.patience
             ),
@@ -256,7 +268,7 @@ def train_stage(
         shuffle=False,  # the dataset does
         verbose=options.verbose,
     )
-    model.load_weights(stage.best_path)
+    model.load_weights(best_path)
     record.finish()
     return read_epochs(history_path)
 

@@ -12,6 +12,7 @@ from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.pipeline import (
     Batches,
     PixelCache,
+    Share,
     choose_pipeline,
     make_dataset,
     measure_rate,
@@ -171,3 +172,39 @@ def test_rate_counts_images_after_the_first_batch(monkeypatch):
     monkeypatch.setattr(pipeline_module.time, "perf_counter", lambda: next(clock))
     batches = itertools.repeat((np.zeros(30), None, None))
     assert measure_rate(batches, seconds=0.5) == pytest.approx(3 * 30 / 0.6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_shares_of_hosts_make_up_the_batch(data_dir, training):
+    images = check_data_dir(data_dir)["train"]
+    cache = PixelCache()
+    whole = Batches(images, 24, 4, training, 0, cache, LostImages())(0)
+    shares = [
+        Batches(images, 24, 4, training, 0, cache, LostImages(), Share(host, 2))(0)
+        for host in range(2)
+    ]
+    for expected, *parts in zip(whole, *shares, strict=True):
+        assert [len(part) for part in parts] == [2, 2]
+        np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_last_shared_batch_is_filled_up_with_weight_0(data_dir, pipeline):
+    images = check_data_dir(data_dir)["val"]
+    images = ImageList(images.paths[:3], images.labels[:3])
+    _, labels, weights = zip(
+        *make_dataset(
+            images,
+            image_size=24,
+            batch_size=2,
+            training=False,
+            pipeline=pipeline,
+            share=Share(),
+        ),
+        strict=True,
+    )
+    np.testing.assert_array_equal(np.concatenate(labels)[:3], images.labels)
+    weights = np.concatenate(weights)
+    assert (weights[:3] == weights[0]).all()
+    assert weights[3] == 0
+    assert weights.mean() == pytest.approx(1)
