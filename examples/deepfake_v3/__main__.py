@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tyro
 
+from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
@@ -18,6 +19,7 @@ from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
 COMMANDS: dict[str, tuple[type, Callable]] = {
+    "audit": (AuditConfig, audit),
     "quickstart": (QuickstartConfig, quickstart),
     "train": (Config, train_model_v3),
     "fine-tune": (FineTuneConfig, fine_tune_v3),

@@ -108,8 +108,7 @@ def check_data_dir(
     files = [
         (path, split, label)
         for (split, label), folder in folders.items()
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir() and not _is_hidden(path.relative_to(folder))
+        for path in list_files(folder)
     ]
     with ThreadPoolExecutor(THREADS) as pool:
         checked = pool.map(check_image, [path for path, _, _ in files])
@@ -155,9 +154,18 @@ def check_data_dir(
     return lists
 
 
-def _is_hidden(path: Path) -> bool:
-    """Whether a file, or a folder on its way, is hidden: `.ipynb_checkpoints`."""
-    return any(part.startswith(".") for part in path.parts)
+def list_files(folder: Path) -> list[Path]:
+    """The files below a folder, in the order of their names.
+
+    Those that are hidden, or in a hidden folder such as `.ipynb_checkpoints`, are not
+    among them.
+    """
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
 
 
 def _refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> None:
