@@ -15,10 +15,12 @@ from examples.deepfake_v3.fine_tune import (
     fine_tune_v3,
     quick_fine_tune,
 )
+from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
 COMMANDS: dict[str, tuple[type, Callable]] = {
+    "prepare": (PrepareConfig, prepare_data_dir),
     "audit": (AuditConfig, audit),
     "quickstart": (QuickstartConfig, quickstart),
     "train": (Config, train_model_v3),
