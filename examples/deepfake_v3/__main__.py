@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tyro
 
+from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
@@ -14,10 +15,13 @@ from examples.deepfake_v3.fine_tune import (
     fine_tune_v3,
     quick_fine_tune,
 )
+from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
 COMMANDS: dict[str, tuple[type, Callable]] = {
+    "prepare": (PrepareConfig, prepare_data_dir),
+    "audit": (AuditConfig, audit),
     "quickstart": (QuickstartConfig, quickstart),
     "train": (Config, train_model_v3),
     "fine-tune": (FineTuneConfig, fine_tune_v3),

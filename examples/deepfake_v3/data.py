@@ -159,6 +159,11 @@ def check_data_dir(
     return lists
 
 
+def list_files(folder: Path) -> list[Path]:
+    """The files below a folder, but for hidden ones, in the order of their names."""
+    return [path for path, _ in sorted(_walk(folder))]
+
+
 def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
     """All files below a folder, with `""` or the reason why they cannot be looked at.
 
