@@ -4,6 +4,7 @@ KERAS_BACKEND=jax python -m benchmarks.speed.detector
 """
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,9 @@ class Benchmark:
     """Side of the images in pixels."""
     batch_sizes: tuple[int, ...] = (16, 64)
     """Images a step."""
+    what: tuple[str, ...] = ()
+    """Comparisons to make, such as "stream, training"; left out: all. Others are kept
+    as they stand in the table."""
     policy: str = "float32"
     """Dtype policy."""
     rounds: int = 15
@@ -103,25 +107,30 @@ def groups(size: int, images: np.ndarray) -> dict[str, Callable[[], dict[str, St
 def main(benchmark: Benchmark) -> None:
     """Runs all comparisons; the table is written anew after each."""
     keras.config.set_dtype_policy(benchmark.policy)
-    backend, size = keras.backend.backend(), benchmark.image_size
+    size = benchmark.image_size
+    path = Path(benchmark.results_dir)
+    path /= f"speed_detector_{keras.backend.backend()}.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
     rng = np.random.default_rng(0)
-    rows = []
     for batch_size in benchmark.batch_sizes:
         images = rng.integers(0, 256, (batch_size, size, size, 3), "uint8")
         for what, steps in groups(size, images).items():
+            if benchmark.what and what not in benchmark.what:
+                continue
             print(batch_size, what, flush=True)
             compared = compare(steps(), benchmark.rounds, benchmark.max_seconds)
+            rows = [row for row in rows if row[:2] != [what, batch_size]]
             rows += [[what, batch_size, *row] for row in compared]
             keras.backend.clear_session()
-            write_table(benchmark, backend, rows)
+            write_table(benchmark, path, rows)
 
 
-def write_table(benchmark: Benchmark, backend: str, rows: list[list]) -> None:
+def write_table(benchmark: Benchmark, path: Path, rows: list[list]) -> None:
     """Writes what has been measured so far."""
     size = benchmark.image_size
     write_result(
-        Path(benchmark.results_dir) / f"speed_detector_{backend}.json",
-        title=f"Speed of the stream and the detector on {backend}",
+        path,
+        title=f"Speed of the stream and the detector on {keras.backend.backend()}",
         what=(
             f"Batches of images of {size}x{size}x3, {benchmark.policy}. Median "
             "milliseconds a batch, and the ratio to the first form of the group "
