@@ -213,7 +213,7 @@ def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
 def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
     seen = []
 
-    def spy(model, images, options, stage):
+    def spy(model, images, options, stage, lost):
         backbone = model.get_layer("backbone")
         trained = sum(bool(layer.trainable_weights) for layer in backbone.layers)
         rates = stage.rate_multipliers.values()
