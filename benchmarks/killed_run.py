@@ -131,7 +131,7 @@ def main(config: KilledRun) -> None:
     fine_tune_v3(
         model_path=str(best),
         output_path=str(final),
-        unfreeze=((3, 6) if config.small_backbone else (30, 80))[: count - 1] + (None,),
+        unfreeze=((3, 6, None) if config.small_backbone else (30, 80, None))[-count:],
         learning_rates=(1e-4, 5e-5, 1e-5)[:count],
         epochs=config.stages,
         **common,
