@@ -58,11 +58,11 @@ class State:
             return None
         groups: dict[str, dict[str, np.ndarray]] = {}
         try:
-            with np.load(path, allow_pickle=False) as file:
-                facts = json.loads(str(file["facts"]))
-                for name in file.files:  # in the order of writing
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                facts = json.loads(str(arrays["facts"]))
+                for name in arrays.files:  # in the order of writing
                     group, _, key = name.partition("/")
-                    groups.setdefault(group, {})[key] = file[name]
+                    groups.setdefault(group, {})[key] = arrays[name]
             return cls(
                 settings=facts["settings"],
                 logs=facts["logs"],

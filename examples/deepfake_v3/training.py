@@ -249,6 +249,8 @@ def train_stage(
         ),
     )
     trainer.build((None, *model.input_shape[1:]))
+    # Or TensorFlow makes its variables after the checkpoint would restore them.
+    trainer.optimizer.build(trainer.trainable_variables)
     trainer.fit(
         train_set,
         validation_data=make_dataset(val, training=False, **feed),
