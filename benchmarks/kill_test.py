@@ -274,8 +274,9 @@ def write_outcomes(results: Path, outcomes: dict[str, dict]) -> None:
         ],
         notes=(
             "0 is bit for bit, states of random generators included. TensorFlow ran "
-            "under `tf.config.experimental.enable_op_determinism()`; JAX and torch "
-            "needed no switch. Each run was killed several times on its way."
+            "under `tf.config.experimental.enable_op_determinism()`, which promises "
+            "that; JAX and torch needed no switch. A run was killed several times on "
+            "its way."
         ),
         outcomes=outcomes,
     )
