@@ -152,10 +152,10 @@ def read_groups(data_dir: str, images: ImageList) -> np.ndarray:
 
 def make_loader(benchmark: Benchmark, lists: dict[str, ImageList]):
     """Returns a function `seed -> (train, test)` that reads every image once."""
-    cache: dict[str, dict] = {}
+    cache: dict[bytes, dict] = {}
 
     def read(images: ImageList) -> dict:
-        key = images.fingerprint()
+        key = images.fingerprints().tobytes()
         if key not in cache:
             pixels = read_pixels(images, benchmark.image_size)
             cache[key] = {

@@ -30,10 +30,12 @@ class ImageList:
     Attributes:
         paths: Files, those of class 0 first.
         labels: Integer array of the same length, real = 0 and fake = 1.
+        digests: Hashes of their pixels, where they were checked.
     """
 
     paths: tuple[Path, ...]
     labels: np.ndarray
+    digests: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -42,14 +44,19 @@ class ImageList:
         """Weights `[real, fake]` that make both count alike: `n / (2 * n_class)`."""
         return len(self) / (2 * np.bincount(self.labels, minlength=2))
 
-    def fingerprint(self) -> str:
-        """A hash of the files' names and labels, in order."""
-        listed = "\n".join(
-            f"{path} {label}"
-            for path, label in zip(self.paths, self.labels, strict=True)
+    def fingerprints(self) -> np.ndarray:
+        """A hash of each image's name, label and pixels, as uint64 in order."""
+        listed = zip(
+            self.paths, self.labels, self.digests or [""] * len(self), strict=True
         )
-        # Names need not be valid UTF-8.
-        return hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
+        hashes = [
+            # A name need not be valid UTF-8.
+            hashlib.sha256(
+                f"{path} {label} {digest}".encode(errors="surrogateescape")
+            ).digest()[:8]
+            for path, label, digest in listed
+        ]
+        return np.frombuffer(b"".join(hashes), "<u8")
 
     def with_shuffled_labels(self, seed: int) -> "ImageList":
         """The same images with permuted labels: a control without a signal."""
@@ -71,7 +78,11 @@ class ImageList:
                 ]
             )
         )
-        return ImageList(tuple(self.paths[i] for i in chosen), self.labels[chosen])
+        return ImageList(
+            tuple(self.paths[i] for i in chosen),
+            self.labels[chosen],
+            tuple(self.digests[i] for i in chosen) if self.digests else (),
+        )
 
 
 def check_data_dir(
@@ -137,9 +148,11 @@ def check_data_dir(
     _refuse_repeated_content(usable)
     lists = {}
     for split in splits:
-        chosen = [(path, label) for path, s, label, _ in usable if s == split]
+        chosen = [
+            (path, label, digest) for path, s, label, digest in usable if s == split
+        ]
         for label, name in enumerate(CLASS_NAMES):
-            if label not in {chosen_label for _, chosen_label in chosen}:
+            if label not in {chosen_label for _, chosen_label, _ in chosen}:
                 raise ValueError(
                     f"No usable image in {folders[split, label]} "
                     f"({len(quarantine)} files are quarantined"
@@ -148,8 +161,9 @@ def check_data_dir(
                     f"{name!r} there: {', '.join(sorted(EXTENSIONS))}."
                 )
         lists[split] = ImageList(
-            tuple(path for path, _ in chosen),
-            np.array([label for _, label in chosen], "int64"),
+            tuple(path for path, _, _ in chosen),
+            np.array([label for _, label, _ in chosen], "int64"),
+            tuple(digest for _, _, digest in chosen),
         )
     counts = ", ".join(
         f"{split} {np.bincount(images.labels).tolist()}"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
+from examples.deepfake_v3.files import alone_in
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     load_detector,
@@ -15,17 +17,13 @@ from examples.deepfake_v3.model import (
     unfreeze_backbone,
 )
 from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
-from examples.deepfake_v3.progress import (
-    as_history,
-    epoch_score,
-    forget_stages,
-    save_model,
-)
+from examples.deepfake_v3.progress import as_history, epoch_score, save_model
 from examples.deepfake_v3.training import (
     Stage,
     TrainingOptions,
     check_model_path,
     check_range,
+    check_room_for,
     train_stage,
 )
 
@@ -109,7 +107,8 @@ def fine_tune_v3(
 
     Each stage starts from the best model of the stages before, saves its own best
     beside `output_path` as `*_stage1.keras`, …, and the best of all stages becomes the
-    final model. Interrupted, the same call goes on where it was.
+    final model. Interrupted, the same call goes on after the last finished epoch, and
+    ends as it would have.
 
     Args:
         config: The configuration; the defaults of `FineTuneConfig` without it.
@@ -122,7 +121,10 @@ def fine_tune_v3(
     Raises:
         FileNotFoundError: If the model or a data directory is missing.
         LostImagesError: If too many images can no longer be read during the run.
-        ValueError: If the data or an argument cannot be used.
+        OSError: If a file cannot be written, or another run writes in `log_dir`.
+        ValueError: If the data or an argument cannot be used, or if an unfinished run
+            in `log_dir` was started with others.
+        FloatingPointError: If the loss or a weight becomes NaN or infinite.
         TypeError: If an override is no field of `FineTuneConfig`.
     """
     config = dataclasses.replace(config or FineTuneConfig(), **overrides)
@@ -149,7 +151,10 @@ def quick_fine_tune(
     Raises:
         FileNotFoundError: If the model or a data directory is missing.
         LostImagesError: If too many images can no longer be read during the run.
-        ValueError: If the data or an argument cannot be used.
+        OSError: If a file cannot be written, or another run writes in `log_dir`.
+        ValueError: If the data or an argument cannot be used, or if an unfinished run
+            in `log_dir` was started with others.
+        FloatingPointError: If the loss or a weight becomes NaN or infinite.
         TypeError: If an override is no field of `QuickFineTuneConfig`.
     """
     config = dataclasses.replace(config or QuickFineTuneConfig(), **overrides)
@@ -158,32 +163,46 @@ def quick_fine_tune(
 
 
 def _run_stages(config, output_path, stages):
-    with distributed(config.distribute, config.batch_size):
+    with (
+        distributed(config.distribute, config.batch_size),
+        alone_in(current_cluster().output(Path(config.log_dir))),
+    ):
         return _run_stages_here(config, output_path, stages)
 
 
 def _run_stages_here(config, output_path, stages):
     cluster = current_cluster()
+    # Before the model is loaded: layers without a seed draw one.
+    keras.utils.set_random_seed(config.seed)
     model = with_policy(
         load_detector(config.model_path), choose_dtype_policy(config.mixed_precision)
     )
     logs = Path(config.log_dir)
+    best_paths = {
+        f"{output_path.stem}_stage{number}": output_path.with_name(
+            f"{output_path.stem}_stage{number}.keras"
+        )
+        for number in range(1, len(stages) + 1)
+    }
+    check_room_for(model, config, output_path, best_paths)
     images = check_data_dir(
         config.data_dir, report_path=cluster.output(logs / "quarantine.csv")
     )
     lost = LostImages(cluster.output(logs / "quarantine.csv"))
-    keras.utils.set_random_seed(config.seed)
     all_history, log_dirs = {}, []
     best_score, best_path = (-math.inf, -math.inf), output_path
-    for number, (last, learning_rate, epochs) in enumerate(stages, start=1):
+    for number, ((name, path), (last, learning_rate, epochs)) in enumerate(
+        zip(best_paths.items(), stages, strict=True), start=1
+    ):
         unfreeze_backbone(model, last)
         stage = Stage(
-            name=f"{output_path.stem}_stage{number}",
+            name=name,
             number=number,
-            best_path=output_path.with_name(f"{output_path.stem}_stage{number}.keras"),
+            best_path=path,
             epochs=epochs,
             batch_size=config.batch_size,
             learning_rate=learning_rate,
+            initial_weights=fingerprint(model.variables),
             rate_multipliers=rate_multipliers(model, config.first_layer_rate),
         )
         with lost.ending_readably():

@@ -1,12 +1,15 @@
 """Phase 1: trains the forensic stream and the head, with a frozen backbone."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.checkpoint import forget_stages
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
+from examples.deepfake_v3.files import alone_in
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     build_model_v3,
@@ -15,12 +18,13 @@ from examples.deepfake_v3.model import (
 )
 from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.progress import as_history, forget_stages, save_model
+from examples.deepfake_v3.progress import as_history, save_model
 from examples.deepfake_v3.training import (
     Stage,
     TrainingOptions,
     check_model_path,
     check_range,
+    check_room_for,
     train_stage,
 )
 
@@ -64,6 +68,9 @@ def train_model_v3(
 ) -> tuple[keras.Model, dict[str, list[float]]]:
     """Trains the detector with a frozen backbone.
 
+    Interrupted, the same call goes on after the last finished epoch, and ends as it
+    would have.
+
     Args:
         config: The configuration; the defaults of `Config` without it.
         **overrides: Fields of `Config` by name.
@@ -75,11 +82,17 @@ def train_model_v3(
     Raises:
         FileNotFoundError: If a data directory or the weights file is missing.
         LostImagesError: If too many images can no longer be read during the run.
-        ValueError: If the data or an argument cannot be used.
+        OSError: If a file cannot be written, or another run writes in `log_dir`.
+        ValueError: If the data or an argument cannot be used, or if an unfinished run
+            in `log_dir` was started with others.
+        FloatingPointError: If the loss or a weight becomes NaN or infinite.
         TypeError: If an override is no field of `Config`.
     """
     config = dataclasses.replace(config or Config(), **overrides)
-    with distributed(config.distribute, config.batch_size):
+    with (
+        distributed(config.distribute, config.batch_size),
+        alone_in(current_cluster().output(Path(config.log_dir))),
+    ):
         return _train(config)
 
 
@@ -94,12 +107,14 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
         epochs=config.epochs,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
+        initial_weights=_describe_weights(config.weights),
     )
     keras.utils.set_random_seed(config.seed)
     with building_under(choose_dtype_policy(config.mixed_precision)):
         model = build_model_v3(
             config.weights, config.image_size, config.alpha, config.dropout
         )
+    check_room_for(model, config, path, {stage.name: stage.best_path})
     images = check_data_dir(
         config.data_dir, report_path=cluster.output(logs / "quarantine.csv")
     )
@@ -126,3 +141,11 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
         f"{logs / stage.name}, unusable files in {logs / 'quarantine.csv'}."
     )
     return model, as_history(epochs)
+
+
+def _describe_weights(weights: str | None) -> str:
+    """The name of the weights, or the hash of their file."""
+    if weights is None or not Path(weights).is_file():
+        return str(weights)
+    with Path(weights).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

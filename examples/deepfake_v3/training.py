@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -9,12 +10,14 @@ import psutil
 from keras import ops
 
 from examples.deepfake_v3.augmentation import build_augmentation
+from examples.deepfake_v3.checkpoint import STATE, Checkpoint
 from examples.deepfake_v3.data import ImageList
 from examples.deepfake_v3.distribution import (
     DataParallelModel,
     Distribute,
     current_cluster,
 )
+from examples.deepfake_v3.files import check_room
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.optimizer import LayerwiseAdamW
 from examples.deepfake_v3.pipeline import (
@@ -24,14 +27,11 @@ from examples.deepfake_v3.pipeline import (
     measure_rate,
 )
 from examples.deepfake_v3.precision import MixedPrecision, policy_of
-from examples.deepfake_v3.progress import (
-    BestCheckpoint,
-    Forecast,
-    StageRecord,
-    StopAtNaN,
-    read_epochs,
-)
+from examples.deepfake_v3.progress import Forecast, StopAtNaN
 from keras_forensics.schedules import WarmupCosineDecay
+
+MODEL_BYTES = 2_000_000  # of a file, beside its weights
+LOG_BYTES = 1_000_000  # of a stage
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,9 @@ class TrainingOptions:
     """Learning rate at the end of a stage."""
     patience: int = 5
     """Epochs without a better val AUC after which a stage ends."""
+    steps_per_epoch: int | None = None
+    """Batches of an epoch, after which it is validated and saved; left out: as many as
+    show every image once. Fewer make less to lose of long epochs."""
     augment: bool = True
     """Flips, quarter turns, mild photometric change and random erasing."""
     max_images_per_class: int | None = None
@@ -65,7 +68,9 @@ class TrainingOptions:
     distribute: Distribute = "none"
     """Train on all devices of this host, or of all hosts; the batch stays as large."""
     log_dir: str = "logs"
-    """Directory of CSV logs, TensorBoard logs and backups of interrupted runs."""
+    """Directory of CSV logs, TensorBoard logs and the state of an unfinished run."""
+    force: bool = False
+    """Go on with an unfinished run although settings or images have changed."""
     jit_compile: bool | None = None
     """Compile with XLA or torch.compile; left out: on for JAX, off for the others."""
     seed: int = 0
@@ -84,8 +89,9 @@ class TrainingOptions:
                 f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
             )
         check_range("patience", self.patience, 1)
-        if self.max_images_per_class is not None:
-            check_range("max_images_per_class", self.max_images_per_class, 1)
+        for name in ("max_images_per_class", "steps_per_epoch"):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 1)
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
@@ -112,6 +118,8 @@ class Stage:
         epochs: Epochs at the most.
         batch_size: Images a step.
         learning_rate: Peak learning rate.
+        initial_weights: What tells the weights at its start from others, such as a
+            hash.
         rate_multipliers: Layer-wise rates, `{variable path: multiplier}`.
     """
 
@@ -121,6 +129,7 @@ class Stage:
     epochs: int
     batch_size: int
     learning_rate: float
+    initial_weights: str
     rate_multipliers: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -169,7 +178,8 @@ def train_stage(
 
     Each stage compiles anew, with an optimizer and a schedule of its own. Called
     again with the same arguments, an interrupted stage goes on from its last finished
-    epoch, and a finished one only loads its best weights, until `forget_stages`.
+    epoch as if nothing had been, and a finished one only restores its best weights,
+    until `forget_stages`.
 
     Args:
         model: The detector; which layers train is set before.
@@ -183,33 +193,43 @@ def train_stage(
 
     Raises:
         FloatingPointError: If the loss becomes NaN or infinite.
-        ValueError: If another run was interrupted in the same log directory.
+        OSError: If a file cannot be written.
+        ValueError: If a run with other settings or images is unfinished in the same
+            log directory, and `options.force` is `False`.
     """
     train = images["train"].limited(options.max_images_per_class, options.seed)
     val = images["val"]
     if options.shuffle_labels:
         train = train.with_shuffled_labels(options.seed)
         val = val.with_shuffled_labels(options.seed + 1)
+    listed = {"train": train, "val": val}
     cluster = current_cluster()
     log_dir = cluster.found_output(Path(options.log_dir) / stage.name)
     best_path = cluster.found_output(stage.best_path)
-    history_path = log_dir / "history.csv"
-    settings = _settings(options, stage, train, val)
-    cluster.check_agreement(settings, model, log_dir, best_path)
-    record = StageRecord(log_dir, settings)
-    if record.finished and best_path.exists():
+    settings = _settings(model, options, stage)
+    hashes = [images.fingerprints().tobytes() for images in listed.values()]
+    cluster.check_agreement([settings, hashes], model, log_dir, best_path)
+    checkpoint = Checkpoint(
+        model,
+        log_dir,
+        best_path,
+        settings=settings,
+        images=listed,
+        epochs=stage.epochs,
+        patience=options.patience,
+        force=options.force,
+    )
+    if checkpoint.finished:
         print(f"{stage.name}: finished before.")
-        model.load_weights(best_path)
-        return read_epochs(history_path)
+        return checkpoint.logs
 
-    resumed = record.backup_dir.exists()
-    finished = read_epochs(history_path) if resumed else []
-    steps = math.ceil(len(train) / stage.batch_size)
+    done = len(checkpoint.logs)
+    steps = options.steps_per_epoch or math.ceil(len(train) / stage.batch_size)
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     print(
         f"{stage.name}: {len(train)} training images, {stage.epochs} epochs of {steps} "
         f"steps, peak rate {stage.learning_rate:g}, {trainable:,} trainable weights"
-        + (f"; going on after epoch {len(finished)}" if resumed else "")
+        + (f"; going on after epoch {done}" if done else "")
     )
     # Every stage has an order, crops and augmentation of its own.
     seed = options.seed + 100 * stage.number
@@ -227,7 +247,7 @@ def train_stage(
         train,
         training=True,
         seed=seed,
-        first_step=steps * len(finished),
+        first_step=steps * done,
         **feed,
     )
     trainer = AugmentedTrainer(
@@ -248,29 +268,58 @@ def train_stage(
         ),
     )
     trainer.build((None, *model.input_shape[1:]))
+    # Or TensorFlow makes its variables after the checkpoint would restore them.
+    trainer.optimizer.build(trainer.trainable_variables)
     val_set = make_dataset(val, training=False, **feed)
     trainer.fit(
         cluster.distribute(train_set, stage.batch_size),
         validation_data=cluster.distribute(val_set, stage.batch_size),
+        initial_epoch=done,
         epochs=stage.epochs,
         steps_per_epoch=steps,
         callbacks=[
-            BestCheckpoint(model, best_path, finished if best_path.exists() else ()),
             StopAtNaN(),
-            Forecast(measure_rate(train_set) * cluster.hosts, len(train), len(val)),
-            keras.callbacks.EarlyStopping(
-                "val_auc", mode="max", patience=options.patience
+            checkpoint,
+            Forecast(
+                measure_rate(train_set) * cluster.hosts,
+                train_count=steps * stage.batch_size,
+                val_count=len(val),
             ),
-            keras.callbacks.CSVLogger(history_path, append=resumed),
-            keras.callbacks.BackupAndRestore(record.backup_dir),
             *_tensorboard(log_dir),
         ],
         shuffle=False,  # the dataset does
         verbose=options.verbose,
     )
-    model.load_weights(best_path)
-    record.finish()
-    return read_epochs(history_path)
+    checkpoint.restore_best()
+    return checkpoint.logs
+
+
+def check_room_for(
+    model: keras.Model,
+    options: TrainingOptions,
+    output_path: Path,
+    best_paths: Mapping[str, Path],
+) -> None:
+    """Refuses a run whose files could not be written, before it starts.
+
+    Args:
+        model: The detector.
+        options: The options common to all stages.
+        output_path: Where the model is saved at the end.
+        best_paths: Where the best model of each stage is saved, by its name.
+
+    Raises:
+        OSError: If a directory cannot be written to, or has too little room.
+    """
+    weights = 4 * sum(math.prod(weight.shape) for weight in model.weights)
+    sizes = dict.fromkeys((output_path, *best_paths.values()), weights + MODEL_BYTES)
+    for name in best_paths:
+        log_dir = Path(options.log_dir) / name
+        # Weights, two moments of each, and the best weights.
+        sizes[log_dir / STATE] = 4 * weights + MODEL_BYTES
+        sizes[log_dir / "tensorboard"] = LOG_BYTES
+    output = current_cluster().output
+    check_room({output(path): size for path, size in sizes.items()})
 
 
 def _optimizer(options, stage, steps) -> keras.optimizers.Optimizer:
@@ -289,16 +338,23 @@ def _optimizer(options, stage, steps) -> keras.optimizers.Optimizer:
     )
 
 
-def _settings(options, stage, train, val) -> dict:
-    """Everything that decides how the stage ends."""
+def _settings(model, options, stage) -> dict:
+    """Everything that decides how the stage ends, but for the images."""
     settings = {
         **dataclasses.asdict(options),
         **dataclasses.asdict(stage),
-        "train": train.fingerprint(),
-        "val": val.fingerprint(),
+        "backend": keras.backend.backend(),
+        "dtype_policy": policy_of(model).name,
     }
     # The rates follow from `first_layer_rate`; the others change no result.
-    for name in ("rate_multipliers", "log_dir", "cache_gb", "pipeline", "verbose"):
+    for name in (
+        "rate_multipliers",
+        "log_dir",
+        "force",
+        "cache_gb",
+        "pipeline",
+        "verbose",
+    ):
         del settings[name]
     return settings
 

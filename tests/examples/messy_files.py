@@ -1187,7 +1187,7 @@ def examine(data_dir: str, result: str) -> None:
     before = peak_memory()
     report = Path(result).with_suffix(".csv")
     images = check_data_dir(data_dir, report_path=report)["train"]
-    images.fingerprint()
+    images.fingerprints()
     found = {}
     for path in images.paths:
         pixels = read_image(path)

@@ -107,14 +107,20 @@ def test_class_weights_make_both_classes_count_alike():
     assert images.class_weights().tolist() == [4 / 6, 2.0]
 
 
-def test_fingerprint_changes_with_files_and_labels():
-    images = ImageList(tuple("abcd"), np.array([0, 0, 1, 1]))
-    others = [
-        ImageList(tuple("abce"), images.labels),
-        ImageList(images.paths, np.array([0, 1, 1, 1])),
-    ]
-    assert len({each.fingerprint() for each in (images, *others)}) == 3
-    assert images.fingerprint() == ImageList(tuple("abcd"), images.labels).fingerprint()
+def test_fingerprints_change_with_names_labels_and_pixels():
+    paths, labels = tuple("abcd"), np.array([0, 0, 1, 1])
+    first = ImageList(paths, labels, tuple("1234")).fingerprints()
+    others = {
+        3: ImageList(tuple("abce"), labels, tuple("1234")),
+        1: ImageList(paths, np.array([0, 1, 1, 1]), tuple("1234")),
+        2: ImageList(paths, labels, tuple("1254")),
+    }
+    for index, other in others.items():
+        assert np.flatnonzero(first != other.fingerprints()).tolist() == [index]
+
+
+def test_name_that_is_no_utf8_has_a_fingerprint():
+    assert len(ImageList(("\udcff.png",), np.array([0])).fingerprints()) == 1
 
 
 def test_limited_keeps_so_many_of_each_class():

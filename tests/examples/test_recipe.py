@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3 import fine_tune, train_model
+from examples.deepfake_v3 import fine_tune, train_model, training
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
+from examples.deepfake_v3.files import alone_in
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
     fine_tune_v3,
@@ -99,9 +100,8 @@ def test_every_model_file_is_whole_and_none_is_left_over(recipe):
     assert not list(recipe.run.rglob("*partial*"))
 
 
-def test_finished_runs_leave_no_backup_and_no_record(recipe):
-    left = {path.name for path in (recipe.run / "logs").rglob("*")}
-    assert not left & {"backup", "stage.json"}
+def test_finished_runs_leave_no_state(recipe):
+    assert not list((recipe.run / "logs").rglob("state.npz"))
 
 
 def test_first_phase_does_not_move_the_backbone(recipe):
@@ -234,6 +234,124 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
     assert epochs == (5, 5, 5)
     assert 0 < trained[0] < trained[1] < trained[2] == 52  # all its convolutions
     assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
+
+
+def test_stage_knows_the_model_it_started_from(demo_data, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(model, images, options, stage):
+        seen.append(stage.initial_weights)
+        return [{"val_auc": 0.5, "val_loss": 1.0}]
+
+    monkeypatch.setattr(fine_tune, "train_stage", spy)
+    path = tmp_path / "model.keras"
+    model = build_model_v3(weights=None, image_size=64, alpha=0.35)
+    for change in (0.0, 0.0, 0.1):
+        model.layers[-1].bias.assign_add([change])
+        model.save(path)
+        fine_tune_v3(
+            model_path=str(path),
+            data_dir=str(demo_data),
+            output_path=str(tmp_path / "final.keras"),
+            log_dir=str(tmp_path / "logs"),
+            run_all_stages=False,
+        )
+    assert seen[0] == seen[1] != seen[2]
+
+
+@pytest.fixture
+def start(recipe, tmp_path, monkeypatch):
+    """Starts either command, up to its look at the images."""
+
+    def checking(*args, **kwargs):
+        raise InterruptedError
+
+    for module in (train_model, fine_tune):
+        monkeypatch.setattr(module, "check_data_dir", checking)
+
+    def start(command, models=tmp_path / "models", **options):
+        options = {"data_dir": "data", "log_dir": str(tmp_path / "logs")} | options
+        if command == "train":
+            path = str(models / "model.keras")
+            train_model_v3(
+                model_save_path=path, weights=None, image_size=64, alpha=0.35, **options
+            )
+        else:
+            fine_tune_v3(
+                model_path=str(recipe.run / "models" / "detector_best.keras"),
+                output_path=str(models / "model.keras"),
+                **options,
+            )
+
+    return start
+
+
+@pytest.mark.parametrize("command", ["train", "fine-tune"])
+def test_full_disk_is_an_error_before_the_images_are_looked_at(
+    start, command, monkeypatch
+):
+    free = {"train": 100_000_000, "fine-tune": 200_000_000}[command]
+    for count in (free, 1000):
+        usage = types.SimpleNamespace(free=count)
+        monkeypatch.setattr("shutil.disk_usage", lambda path, usage=usage: usage)
+        expected = InterruptedError if count == free else OSError
+        match = None if count == free else r"Too little room.* 1,000 are free"
+        with pytest.raises(expected, match=match):
+            start(command)
+
+
+@pytest.mark.parametrize("command", ["train", "fine-tune"])
+def test_unwritable_directory_is_an_error_before_the_images_are_looked_at(
+    start, command, tmp_path
+):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"Cannot write in .*file/models"):
+        start(command, models=tmp_path / "file" / "models")
+    with pytest.raises(OSError, match=r"Cannot write in .*file/logs"):
+        start(command, log_dir=str(tmp_path / "file" / "logs"))
+
+
+@pytest.mark.parametrize("command", ["train", "fine-tune"])
+def test_two_runs_do_not_write_in_one_log_directory(start, command, tmp_path):
+    with (
+        alone_in(tmp_path / "logs"),
+        pytest.raises(OSError, match="Another run is writing in this log directory"),
+    ):
+        start(command)
+
+
+def test_estimated_size_of_the_state_is_no_less_than_its_file(
+    demo_data, tmp_path, monkeypatch
+):
+    sizes = {}
+    monkeypatch.setattr(training, "check_room", sizes.update)
+    for module in (train_model, fine_tune):
+        monkeypatch.setattr(module, "forget_stages", lambda log_dirs: None)
+    common = {
+        "data_dir": str(demo_data),
+        "log_dir": str(tmp_path / "logs"),
+        "batch_size": 8,
+        "verbose": 0,
+    }
+    train_model_v3(
+        model_save_path=str(tmp_path / "model.keras"),
+        weights=None,
+        image_size=64,
+        alpha=0.35,
+        epochs=1,
+        **common,
+    )
+    quick_fine_tune(
+        model_path=str(tmp_path / "model_best.keras"),
+        output_path=str(tmp_path / "quick.keras"),
+        unfreeze=None,
+        epochs=1,
+        **common,
+    )
+    found = {path: path.stat().st_size for path in sizes if path.is_file()}
+    assert len(found) == 6  # two states, four models
+    for path, size in found.items():
+        assert 0.3 * sizes[path] < size <= sizes[path], path
 
 
 def test_unknown_option_is_named():
