@@ -54,6 +54,7 @@ with distributed(distribute, batch_size=8):
             epochs=2,
             batch_size=8,
             learning_rate=1e-3,
+            initial_weights="those of the seed",
         ),
     )
     save_model(model, current_cluster().output(Path("model.keras")))

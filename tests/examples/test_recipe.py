@@ -239,7 +239,7 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
 def test_stage_knows_the_model_it_started_from(demo_data, tmp_path, monkeypatch):
     seen = []
 
-    def spy(model, images, options, stage):
+    def spy(model, images, options, stage, lost):
         seen.append(stage.initial_weights)
         return [{"val_auc": 0.5, "val_loss": 1.0}]
 
