@@ -26,6 +26,7 @@ from keras_forensics.layers import (
     SRMFilterBank,
     SRMLayerV3,
 )
+from keras_forensics.layers.residual import residual_conv
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,6 +89,42 @@ def fusion_by_hand(visual, gate):
     return ops.concatenate([visual * gate, visual], axis=-1)
 
 
+class TwoConvolutions(keras.layers.Layer):
+    """The front of the stream: fixed and learnable maps, joined and truncated."""
+
+    strides = (2, 2)
+
+    def build(self, input_shape):
+        common = {"strides": self.strides, "padding": "reflect"}
+        self.fixed = SRMLayerV3(**common)
+        self.learnable = BayarConv2D(8, 5, **common)
+        self.fixed.build(input_shape)
+        self.learnable.build(input_shape)
+
+    def call(self, images):
+        learnable = ops.clip(self.learnable(images), -3, 3)
+        return ops.concatenate([self.fixed(images), learnable], axis=-1)
+
+
+class OneConvolution(TwoConvolutions):
+    """The same maps by one convolution with both kinds of taps."""
+
+    def call(self, images):
+        scale = self.fixed.scale
+        kernel = ops.concatenate(
+            [ops.convert_to_tensor(self.fixed.kernel), self.learnable.kernel / scale],
+            axis=-1,
+        )
+        maps = scale * residual_conv(
+            ops.cast(images, kernel.dtype),
+            kernel,
+            strides=self.strides,
+            padding="reflect",
+            data_format="channels_last",
+        )
+        return ops.cast(ops.clip(maps, -3, 3), self.compute_dtype)
+
+
 def groups(benchmark: Benchmark, policy: str) -> dict[str, tuple[dict, list]]:
     """`{what: ({form: function}, inputs)}`; the first form is the bound."""
     rng = np.random.default_rng(0)
@@ -120,6 +157,14 @@ def groups(benchmark: Benchmark, policy: str) -> dict[str, tuple[dict, list]]:
                     8, 5, kernel_constraint=BayarConstraint(), **conv
                 ),
                 "BayarConv2D": BayarConv2D(8, 5, padding="reflect"),
+            },
+            [images],
+        ),
+        "front of the stream": (
+            {
+                "copy": copies(2, dtype),
+                "two convolutions": TwoConvolutions(),
+                "one convolution": OneConvolution(),
             },
             [images],
         ),
