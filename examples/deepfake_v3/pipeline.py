@@ -59,6 +59,14 @@ class PixelCache:
         return pixels
 
 
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Memory for uint8 that TensorFlow takes over, where it would copy other."""
+    size = math.prod(shape)
+    memory = np.empty(size + 64, "uint8")
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].reshape(shape)
+
+
 @dataclasses.dataclass(frozen=True)
 class Share:
     """What one of `hosts` loads of every batch: the part of its number `host`."""
@@ -111,7 +119,7 @@ class Batches:
         """Pixels, labels and weights of one batch."""
         positions = self._positions(step)
         chosen = [self._index(position) for position in positions]
-        pixels = np.empty((len(chosen), self.image_size, self.image_size, 3), "uint8")
+        pixels = _aligned((len(chosen), self.image_size, self.image_size, 3))
         weights = self.weights[chosen]
         rng = np.random.default_rng((self.seed, step))
         places = rng.random((self.batch_size, 2))  # to crop, from 0 to 1
