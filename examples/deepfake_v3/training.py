@@ -21,7 +21,7 @@ from examples.deepfake_v3.pipeline import (
     measure_rate,
 )
 from examples.deepfake_v3.precision import MixedPrecision, policy_of
-from examples.deepfake_v3.progress import Forecast, StopAtNaN
+from examples.deepfake_v3.progress import Forecast, StopAtNaN, torch_nan_named
 from keras_forensics.schedules import WarmupCosineDecay
 
 MODEL_BYTES = 2_000_000  # of a file, beside its weights
@@ -192,6 +192,8 @@ def train_stage(
     if options.shuffle_labels:
         train = train.with_shuffled_labels(options.seed)
         val = val.with_shuffled_labels(options.seed + 1)
+    # Every stage has an order, crops, augmentation and dropout of its own.
+    seed = options.seed + 100 * stage.number
     log_dir = Path(options.log_dir) / stage.name
     checkpoint = Checkpoint(
         model,
@@ -199,6 +201,7 @@ def train_stage(
         stage.best_path,
         settings=_settings(model, options, stage),
         images={"train": train, "val": val},
+        seed=seed,
         epochs=stage.epochs,
         patience=options.patience,
         force=options.force,
@@ -215,8 +218,6 @@ def train_stage(
         f"steps, peak rate {stage.learning_rate:g}, {trainable:,} trainable weights"
         + (f"; going on after epoch {done}" if done else "")
     )
-    # Every stage has an order, crops and augmentation of its own.
-    seed = options.seed + 100 * stage.number
     feed = {
         "image_size": model.input_shape[1],
         "batch_size": stage.batch_size,
@@ -251,23 +252,26 @@ def train_stage(
     trainer.build((None, *model.input_shape[1:]))
     # Or TensorFlow makes its variables after the checkpoint would restore them.
     trainer.optimizer.build(trainer.trainable_variables)
-    trainer.fit(
-        train_set,
-        validation_data=make_dataset(val, training=False, **feed),
-        initial_epoch=done,
-        epochs=stage.epochs,
-        steps_per_epoch=steps,
-        callbacks=[
-            StopAtNaN(),
-            checkpoint,
-            Forecast(
-                measure_rate(train_set), steps * stage.batch_size, val_count=len(val)
-            ),
-            *_tensorboard(log_dir),
-        ],
-        shuffle=False,  # the dataset does
-        verbose=options.verbose,
-    )
+    with torch_nan_named():
+        trainer.fit(
+            train_set,
+            validation_data=make_dataset(val, training=False, **feed),
+            initial_epoch=done,
+            epochs=stage.epochs,
+            steps_per_epoch=steps,
+            callbacks=[
+                StopAtNaN(),
+                checkpoint,
+                Forecast(
+                    measure_rate(train_set),
+                    steps * stage.batch_size,
+                    val_count=len(val),
+                ),
+                *_tensorboard(log_dir),
+            ],
+            shuffle=False,  # the dataset does
+            verbose=options.verbose,
+        )
     checkpoint.restore_best()
     return checkpoint.logs
 
