@@ -91,6 +91,7 @@ class Checkpoint(keras.callbacks.Callback):
         best_path: Where the model of the best epoch is saved.
         settings: Everything that decides the result, as JSON would hold it.
         images: The images of each split.
+        seed: Seed of what draws from a generator that is no variable.
         epochs: Epochs at the most.
         patience: Epochs without a better val AUC after which the stage ends.
         force: Go on with other settings and images than the stage was started with.
@@ -109,6 +110,7 @@ class Checkpoint(keras.callbacks.Callback):
         *,
         settings: Mapping[str, Any],
         images: Mapping[str, ImageList],
+        seed: int,
         epochs: int,
         patience: int,
         force: bool = False,
@@ -118,6 +120,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.best_path = best_path
         self.images = images
+        self.seed = seed
         self.epochs = epochs
         self.patience = patience
         self.state = State(
@@ -154,6 +157,13 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self.logs:
             self._assign(self._trainer_variables(), self.state.trainer)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # On torch, dropout without a seed of its own draws from torch's generator, as
+        # does each new iterator, which is why the beginning of the epoch is too soon.
+        if batch == 0:
+            seed = np.random.SeedSequence((self.seed, len(self.logs))).generate_state(1)
+            keras.utils.set_random_seed(int(seed[0]))
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in logs.items()}

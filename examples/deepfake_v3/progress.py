@@ -1,8 +1,10 @@
 """How a stage goes: which epoch is best, how fast, and when it has failed."""
 
+import contextlib
 import datetime
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -39,6 +41,17 @@ def refuse_nan(name: str, value, when: str) -> None:
             "clipnorm, or mixed_precision='float32'; with force (--force), the same "
             "command then goes on from that state."
         )
+
+
+@contextlib.contextmanager
+def torch_nan_named() -> Iterator[None]:
+    """Turns the error of torch, whose loss takes no NaN, into `refuse_nan`'s."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "between 0 and 1" in str(error):
+            refuse_nan("The output", math.nan, "within an epoch")
+        raise
 
 
 class Forecast(keras.callbacks.Callback):

@@ -27,7 +27,7 @@ from examples.deepfake_v3.pipeline import (
     measure_rate,
 )
 from examples.deepfake_v3.precision import MixedPrecision, policy_of
-from examples.deepfake_v3.progress import Forecast, StopAtNaN
+from examples.deepfake_v3.progress import Forecast, StopAtNaN, torch_nan_named
 from keras_forensics.schedules import WarmupCosineDecay
 
 MODEL_BYTES = 2_000_000  # of a file, beside its weights
@@ -202,6 +202,8 @@ def train_stage(
     if options.shuffle_labels:
         train = train.with_shuffled_labels(options.seed)
         val = val.with_shuffled_labels(options.seed + 1)
+    # Every stage has an order, crops, augmentation and dropout of its own.
+    seed = options.seed + 100 * stage.number
     listed = {"train": train, "val": val}
     cluster = current_cluster()
     log_dir = cluster.found_output(Path(options.log_dir) / stage.name)
@@ -215,6 +217,7 @@ def train_stage(
         best_path,
         settings=settings,
         images=listed,
+        seed=seed,
         epochs=stage.epochs,
         patience=options.patience,
         force=options.force,
@@ -231,8 +234,6 @@ def train_stage(
         f"steps, peak rate {stage.learning_rate:g}, {trainable:,} trainable weights"
         + (f"; going on after epoch {done}" if done else "")
     )
-    # Every stage has an order, crops and augmentation of its own.
-    seed = options.seed + 100 * stage.number
     feed = {
         "image_size": model.input_shape[1],
         "batch_size": stage.batch_size,
@@ -271,25 +272,26 @@ def train_stage(
     # Or TensorFlow makes its variables after the checkpoint would restore them.
     trainer.optimizer.build(trainer.trainable_variables)
     val_set = make_dataset(val, training=False, **feed)
-    trainer.fit(
-        cluster.distribute(train_set, stage.batch_size),
-        validation_data=cluster.distribute(val_set, stage.batch_size),
-        initial_epoch=done,
-        epochs=stage.epochs,
-        steps_per_epoch=steps,
-        callbacks=[
-            StopAtNaN(),
-            checkpoint,
-            Forecast(
-                measure_rate(train_set) * cluster.hosts,
-                train_count=steps * stage.batch_size,
-                val_count=len(val),
-            ),
-            *_tensorboard(log_dir),
-        ],
-        shuffle=False,  # the dataset does
-        verbose=options.verbose,
-    )
+    with torch_nan_named():
+        trainer.fit(
+            cluster.distribute(train_set, stage.batch_size),
+            validation_data=cluster.distribute(val_set, stage.batch_size),
+            initial_epoch=done,
+            epochs=stage.epochs,
+            steps_per_epoch=steps,
+            callbacks=[
+                StopAtNaN(),
+                checkpoint,
+                Forecast(
+                    measure_rate(train_set) * cluster.hosts,
+                    train_count=steps * stage.batch_size,
+                    val_count=len(val),
+                ),
+                *_tensorboard(log_dir),
+            ],
+            shuffle=False,  # the dataset does
+            verbose=options.verbose,
+        )
     checkpoint.restore_best()
     return checkpoint.logs
 

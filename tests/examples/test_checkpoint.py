@@ -38,6 +38,7 @@ class Run:
             **{
                 "settings": {"learning_rate": 0.1, "unfreeze": (1, None)},
                 "images": {"train": IMAGES},
+                "seed": 0,
                 "epochs": 10,
                 "patience": 5,
             }
