@@ -6,6 +6,7 @@ The bound is a copy: reading the input and writing as much as the output once.
 """
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from keras_forensics.layers import (
     SRMFilterBank,
     SRMLayerV3,
 )
-from keras_forensics.layers.residual import residual_conv
+from keras_forensics.layers.residual import mirror, residual_conv
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,9 @@ class Benchmark:
     """Images a step."""
     policies: tuple[str, ...] = ("float32", "mixed_bfloat16")
     """Dtype policies."""
+    what: tuple[str, ...] = ()
+    """Comparisons to make, such as "SRM maps"; left out: all. Others are kept as they
+    stand in the table."""
     rounds: int = 15
     """How often each form is timed, in alternation with the others."""
     results_dir: str = "benchmarks/results"
@@ -46,28 +50,48 @@ class Benchmark:
 
 
 def srm_forms(dtype: str) -> dict[str, Callable]:
-    """The usual SRM maps: divided taps, zero padding, in three forms of convolution."""
+    """The SRM maps in three forms of convolution.
+
+    First as usual: divided taps, zero padding. Then as exact as `SRMLayerV3`, which is
+    the dense one of these.
+    """
+    layer = SRMLayerV3()
+    layer.build((None, None, None, 3))
     taps = public_srm_kernel()  # (5, 5, 5)
     kernels = {
         "depthwise": np.repeat(taps[:, :, None], 3, axis=2),
         "grouped": np.tile(taps[:, :, None], 3),
         "dense": np.kron(np.eye(3), taps[:, :, None]),
     }
+    if keras.backend.backend() == "tensorflow":
+        del kernels["grouped"]  # ten times slower than the others, and no gradient
 
-    def form(name):
+    def convolve(name):
+        return ops.depthwise_conv if name == "depthwise" else ops.conv
+
+    def usual(name):
         kernel = ops.convert_to_tensor(kernels[name], dtype)
-        convolve = ops.depthwise_conv if name == "depthwise" else ops.conv
 
         def run(images):
             images = ops.cast(images, dtype)
-            return ops.clip(convolve(images, kernel, padding="same"), -3, 3)
+            return ops.clip(convolve(name)(images, kernel, padding="same"), -3, 3)
 
         return run
 
-    names = list(kernels)
-    if keras.backend.backend() == "tensorflow":
-        names.remove("grouped")  # ten times slower than the others, and no gradient
-    return {f"{name}, divided taps": form(name) for name in names}
+    def exact(name):
+        kernel = ops.convert_to_tensor(np.rint(kernels[name] / layer.scale), "float32")
+
+        def run(images):
+            for axis in (1, 2):
+                images = mirror(images, axis, 2, skip=1)
+            maps = convolve(name)(images, kernel, padding="valid") * layer.scale
+            return ops.cast(ops.clip(maps, -3, 3), dtype)
+
+        return run
+
+    forms = {f"{name}, divided taps": usual(name) for name in kernels}
+    del kernels["dense"]
+    return forms | {f"{name}, exact": exact(name) for name in kernels}
 
 
 def copies(times: int, dtype: str) -> Callable:
@@ -193,23 +217,25 @@ def groups(benchmark: Benchmark, policy: str) -> dict[str, tuple[dict, list]]:
 
 def main(benchmark: Benchmark) -> None:
     """Times all groups under all policies and writes the table."""
-    rows = []
+    backend = keras.backend.backend()
+    path = Path(benchmark.results_dir) / f"speed_layers_{backend}.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
     for policy in benchmark.policies:
         keras.config.set_dtype_policy(policy)
         for what, (forms, inputs) in groups(benchmark, policy).items():
+            if benchmark.what and what not in benchmark.what:
+                continue
             for way, prepare in (
                 ("forward", compiled_forward),
                 ("forward and backward", compiled_gradients),
             ):
                 print(policy, what, way, flush=True)
                 steps = {name: prepare(form, inputs) for name, form in forms.items()}
-                rows += [
-                    [what, policy, way, *row]
-                    for row in compare(steps, benchmark.rounds)
-                ]
-    backend = keras.backend.backend()
+                compared = compare(steps, benchmark.rounds)
+                rows = [row for row in rows if row[:3] != [what, policy, way]]
+                rows += [[what, policy, way, *row] for row in compared]
     write_result(
-        Path(benchmark.results_dir) / f"speed_layers_{backend}.json",
+        path,
         title=f"Speed of the layers on {backend}",
         what=(
             f"Batches of {benchmark.batch_size}; images of {benchmark.image_size} "

@@ -49,7 +49,7 @@ def residual_conv(
     _check_size(inputs.shape, borders, padding)
     if padding in ("reflect", "symmetric"):
         for axis, pixels in borders.items():
-            inputs = _mirror(inputs, axis, pixels, skip=int(padding == "reflect"))
+            inputs = mirror(inputs, axis, pixels, skip=int(padding == "reflect"))
     return ops.conv(
         inputs,
         kernel,
@@ -119,7 +119,7 @@ def _check_size(input_shape, borders, padding):
             )
 
 
-def _mirror(inputs, axis: int, pixels: int, skip: int):
+def mirror(inputs, axis: int, pixels: int, skip: int):
     """Mirrors one axis at its ends, leaving out `skip` pixels at the edge.
 
     Written out because on the torch backend `keras.ops.pad` repeats the edge pixel in
