@@ -20,6 +20,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.record import write_result
+from benchmarks.speed.timing import ratio
 from examples.deepfake_v3.augmentation import build_augmentation
 from examples.deepfake_v3.data import ImageList
 from examples.deepfake_v3.images import THREADS
@@ -141,15 +142,8 @@ def main(benchmark: Benchmark) -> None:
                 rates[name].append(len(paths) / (time.perf_counter() - start))
     rows = []
     for name, values in rates.items():
-        ratios = [a / b for a, b in zip(values, rates["bare decoding"], strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        rows.append(
-            [
-                name,
-                f"{statistics.median(values) / THREADS:.0f}",
-                f"{middle:.2f} ({low:.2f} to {high:.2f})",
-            ]
-        )
+        rate_a_core = f"{statistics.median(values) / THREADS:.0f}"
+        rows.append([name, rate_a_core, ratio(values, rates["bare decoding"])])
         print(*rows[-1], sep="\t", flush=True)
     write_result(
         Path(benchmark.results_dir) / "speed_pipeline.json",

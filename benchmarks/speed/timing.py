@@ -148,23 +148,20 @@ def alternate(
     return seconds
 
 
-def compare(steps: dict[str, Step], rounds: int, max_seconds: float = 40) -> list[list]:
-    """One row a form: name, median milliseconds, and the ratio to the first form.
+def ratio(values: list[float], reference: list[float]) -> str:
+    """Median and quartiles over rounds of the ratios within a round."""
+    ratios = [a / b for a, b in zip(values, reference, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
 
-    The ratio is the median over rounds of the ratios within a round, with quartiles.
-    """
+
+def compare(steps: dict[str, Step], rounds: int, max_seconds: float = 40) -> list[list]:
+    """One row a form: name, median milliseconds, and the ratio to the first form."""
     seconds = alternate(steps, rounds, max_seconds)
     reference = next(iter(seconds.values()))
     rows = []
     for name, values in seconds.items():
-        ratios = [a / b for a, b in zip(values, reference, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        rows.append(
-            [
-                name,
-                f"{1000 * statistics.median(values):.1f}",
-                f"{middle:.2f} ({low:.2f} to {high:.2f})",
-            ]
-        )
+        milliseconds = f"{1000 * statistics.median(values):.1f}"
+        rows.append([name, milliseconds, ratio(values, reference)])
         print(*rows[-1], sep="\t", flush=True)
     return rows
