@@ -52,7 +52,7 @@ CASES = [
             "divisors": [2, 5],
             "data_format": "channels_first",
         },
-        weights=(0, 2),
+        weights=(0, 1),
     ),
     Case(
         kf.SRMLayerV3,
@@ -64,7 +64,7 @@ CASES = [
             "value_range": (0.0, 1.0),
             "data_format": "channels_first",
         },
-        weights=(0, 2),
+        weights=(0, 1),
     ),
     Case(
         kf.BayarConv2D,
@@ -102,7 +102,7 @@ CASES = [
             "value_range": (0, 1),
             "data_format": "channels_first",
         },
-        weights=(1 + 3 * 2 + 2 + 2, 2 + 3 * 2),
+        weights=(1 + 3 * 2 + 2 + 2, 1 + 3 * 2),
     ),
     Case(kf.GatedFusion, {}, {}, shape=((2, 6), (2, 6))),
     Case(
