@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def write_result(
         "what": what,
         "machine": describe_machine(),
         "versions": describe_versions(),
-        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", _module(), *sys.argv[1:]]),
         "columns": columns,
         "rows": rows,
         "notes": notes,

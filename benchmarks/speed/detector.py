@@ -139,7 +139,11 @@ def write_table(benchmark: Benchmark, path: Path, rows: list[list]) -> None:
         ),
         columns=["what", "batch", "form", "ms", "ratio"],
         rows=rows,
-        notes="Lower is faster. Ratios hold on this machine; milliseconds only there.",
+        notes=(
+            "Lower is faster. Ratios hold on this machine; milliseconds only there. A "
+            "detector takes at least the time of its backbone: where that is slow, as "
+            "depthwise convolutions are in XLA on a CPU, a fast stream gains less."
+        ),
     )
 
 
