@@ -46,7 +46,9 @@ class WarmupCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     References:
         - Loshchilov, I. & Hutter, F. (2017). SGDR: Stochastic gradient descent with
-          warm restarts. ICLR.
+          warm restarts. ICLR. <https://arxiv.org/abs/1608.03983>
+        - Goyal, P. et al. (2017). Accurate, large minibatch SGD (the warm-up).
+          <https://arxiv.org/abs/1706.02677>
     """
 
     def __init__(self, initial_lr, decay_steps, warmup_steps=0, min_lr=0.0):

@@ -90,9 +90,11 @@ class SRMFilterBank(keras.layers.Layer):
 
     References:
         - Fridrich, J. & Kodovsky, J. (2012). Rich models for steganalysis of
-          digital images.
+          digital images. IEEE Transactions on Information Forensics and Security 7(3).
+          <https://doi.org/10.1109/TIFS.2012.2190402>
         - Zhou, P. et al. (2018). Learning rich features for image manipulation
-          detection (`bank="rgbn", sum_channels=True, threshold=None`).
+          detection (`bank="rgbn", sum_channels=True, threshold=None`). CVPR.
+          <https://arxiv.org/abs/1805.04953>
     """
 
     def __init__(
