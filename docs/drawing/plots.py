@@ -143,7 +143,7 @@ def channel_weights() -> Figure:
     mean = keras.layers.Lambda(lambda x: keras.ops.mean(x, (1, 2)))
     model = keras.Sequential([keras.Input(images.shape[1:]), layer, mean])
     model.compile(keras.optimizers.Adam(0.02), "mse")
-    model.fit(images, outputs, batch_size=64, epochs=80, verbose=0)
+    model.fit(images, outputs, batch_size=64, verbose=0)
 
     figure = Figure((WIDTH, 3.4), layout="constrained")
     grid = figure.subplots(2, 1, sharex=True, sharey=True)
@@ -195,10 +195,10 @@ def frequency_response(taps: np.ndarray, size: int = 64) -> np.ndarray:
     return abs(np.fft.fftshift(np.fft.fft2(taps, (size, size))))
 
 
-def _attention_data() -> tuple[np.ndarray, np.ndarray]:
+def _attention_data(count: int = 40_000) -> tuple[np.ndarray, np.ndarray]:
     """Flat images, and outputs that keep 8 of 16 channels: which depends on them."""
-    level = np.random.default_rng(0).uniform(0.2, 0.8, (512, 1)).astype("float32")
-    images = np.ones((512, 2, 2, 16), "float32") * level[:, :, None, None]
+    level = np.random.default_rng(0).uniform(0.2, 0.8, (count, 1)).astype("float32")
+    images = np.ones((count, 2, 2, 16), "float32") * level[:, :, None, None]
     keep = (np.arange(16) < 8) == (level < 0.5)
     return images, level * keep
 

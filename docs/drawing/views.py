@@ -90,11 +90,7 @@ def trained_predictor() -> BayarConv2D:
     colours = np.moveaxis(corner, -1, 0)[..., None].astype("float32")
     model = keras.Sequential([keras.Input((None, None, 1)), layer])
     model.compile(keras.optimizers.Adam(0.05), "mse")
-    model.fit(
-        colours,
-        np.zeros_like(colours),
-        batch_size=len(colours),
-        epochs=PREDICTOR_STEPS,
-        verbose=0,
-    )
+    # One epoch of many steps: epochs cost more than such small steps.
+    every_step = np.tile(colours, (PREDICTOR_STEPS, 1, 1, 1))
+    model.fit(every_step, np.zeros_like(every_step), batch_size=3, verbose=0)
     return layer
