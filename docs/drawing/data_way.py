@@ -54,8 +54,8 @@ def data_way() -> Figure:
 
     left, right, middle = 1.2, 3.7, WIDTH / 2
     box(middle, 6.3, ["image", f"{side} × {side} × 3, grey levels 0..255"], width=2.7)
-    arrow((middle, 6.02), (left, 5.66))
-    arrow((middle, 6.02), (right, 5.66))
+    arrow((middle, 6.02), (left, 5.76))
+    arrow((middle, 6.02), (right, 5.76))
 
     box(left, 5.48, ["Rescaling", "to [−1, 1]"], "visual")
     arrow((left, 5.2), (left, 5.0))

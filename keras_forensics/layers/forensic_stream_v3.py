@@ -18,12 +18,12 @@ class ForensicStreamV3(keras.layers.Layer):
     r"""Fixed and learnable residuals → features → pooling → sigmoid gate vector.
 
     $$
-    g(x) = \sigma\left(W\, \overline{F\left(\left[S(x),\
-        \operatorname{clip}(B(x), -T, T)\right]\right)} + b\right)
+    g(x) = \sigma\bigl(W \operatorname{mean}
+        F\bigl(S(x), \operatorname{clip}_{-T}^{+T} B(x)\bigr) + b\bigr)
     $$
 
     with the residuals $S$ of the fixed filters and $B$ of the learnable ones, the
-    features $F$, and the mean over the image.
+    features $F$, and their mean over the image.
 
     1. Residuals: `SRMLayerV3` (5 maps a channel) and `BayarConv2D` (`bayar_filters`
        maps), truncated at `threshold`, sampled at every `strides`-th pixel.

@@ -25,7 +25,7 @@ class SRMFilterBank(keras.layers.Layer):
     channel $c$ of the grey levels $g$:
 
     $$
-    r_{c,k} = \operatorname{clip}\left(\frac{t_k \star g_c}{d_k},\ -T,\ T\right)
+    r_{c,k} = \operatorname{clip}_{\,-T}^{\,+T}\; \frac{t_k \star g_c}{d_k}
     $$
 
     Convolving with integers and dividing last makes the residual of integer pixels

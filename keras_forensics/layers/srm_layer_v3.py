@@ -10,7 +10,7 @@ class SRMLayerV3(SRMFilterBank):
     r"""The five residuals of the V3 detector: 15 maps for an RGB image.
 
     $$
-    r_{c,k} = \operatorname{clip}\left(\frac{t_k \star g_c}{d_k},\ -T,\ T\right)
+    r_{c,k} = \operatorname{clip}_{\,-T}^{\,+T}\; \frac{t_k \star g_c}{d_k}
     $$
 
     with the grey levels $g_c$ of each channel $c$, and the integer taps $t_k$ and the

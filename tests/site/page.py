@@ -18,6 +18,7 @@ class Page:
     tags: set[str] = dataclasses.field(default_factory=set)
     titles: list[str] = dataclasses.field(default_factory=list)
     text: str = ""
+    formulas: str = ""
 
 
 def read_page(path: Path) -> Page:
@@ -70,5 +71,7 @@ class _Reader(HTMLParser):
         if "script" in self.inside or "style" in self.inside:
             return
         self.page.text += data
+        if "math" in self.inside:
+            self.page.formulas += data
         if "h1" in self.inside:
             self.page.titles[-1] += data
