@@ -104,8 +104,19 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
 class BayarConstraint(keras.constraints.Constraint):
     r"""The Bayar constraint as a projection for any 2-D convolution.
 
-    Use it as `kernel_constraint`. In every slice of the kernel the centre becomes -1
-    and the other taps sum to 1 (Bayar & Stamm, 2016, 2018).
+    Use it as `kernel_constraint`. In every slice of the kernel, of $h \times w$ taps,
+    the centre becomes -1, and the other taps $w_i$ are changed to sum to 1:
+
+    $$
+    w_i \leftarrow w_i + \frac{1 - \sum_{j} w_j}{h \cdot w - 1}
+    \quad\text{or}\quad
+    w_i \leftarrow \frac{w_i}{\sum_{j} w_j}
+    $$
+
+    with `"project"` and `"divide"`. The first is the nearest kernel that satisfies the
+    constraint. The second is the published one, and throws kernels far away whose taps
+    sum to nearly 0: below 1 % of the sum of magnitudes, a constant is added to the taps
+    first that brings the sum to 1 %.
 
     A Keras constraint is applied by the optimizer after each step, and only then. The
     kernel therefore does **not** satisfy it before the first step, when the layer is
@@ -133,8 +144,11 @@ class BayarConstraint(keras.constraints.Constraint):
 
     References:
         - Bayar, B. & Stamm, M. C. (2016). A deep learning approach to universal
-          image manipulation detection using a new convolutional layer.
+          image manipulation detection using a new convolutional layer. IH&MMSec.
+          <https://doi.org/10.1145/2909827.2930786>
         - Bayar, B. & Stamm, M. C. (2018). Constrained convolutional neural networks.
+          IEEE Transactions on Information Forensics and Security 13(11).
+          <https://doi.org/10.1109/TIFS.2018.2825953>
     """
 
     def __init__(self, normalization="project"):

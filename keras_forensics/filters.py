@@ -15,10 +15,12 @@ The banks:
 References:
     - Fridrich, J. & Kodovsky, J. (2012). Rich models for steganalysis of digital
       images. IEEE Transactions on Information Forensics and Security 7(3).
+      <https://doi.org/10.1109/TIFS.2012.2190402>
     - Bayar, B. & Stamm, M. C. (2018). Constrained convolutional neural networks.
       IEEE Transactions on Information Forensics and Security 13(11).
+      <https://doi.org/10.1109/TIFS.2018.2825953>
     - Zhou, P. et al. (2018). Learning rich features for image manipulation
-      detection. CVPR.
+      detection. CVPR. <https://arxiv.org/abs/1805.04953>
 """
 
 import dataclasses
@@ -26,7 +28,10 @@ import dataclasses
 import numpy as np
 
 SRM_PAPER = "Fridrich & Kodovsky (2012)"
+"""The source of the filters in `SRM30`, and of two in `V3`."""
+
 BAYAR_PAPER = "Bayar & Stamm (2018)"
+"""The source of the constraint that the filter "Bayar" in `V3` satisfies."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +134,8 @@ SRM30: tuple[Filter, ...] = (
         for name, taps in _edges(_KV).items()
     ),
 )
+"""The 30 basic filters: 8 of first, 4 of second and 8 of third order, 10 squares and
+edges."""
 
 V3: tuple[Filter, ...] = (
     _filter("KV", _KV, 12, SRM_PAPER),
@@ -137,14 +144,17 @@ V3: tuple[Filter, ...] = (
     _filter("Bayar", 1 - 25 * _CENTRE_5X5, 24, BAYAR_PAPER + ", the uniform member"),
     _filter("Laplacian", _LAPLACIAN, 4, "5-point Laplacian"),
 )
+"""The five filters of the V3 detector, linearly independent."""
 
 RGBN: tuple[Filter, ...] = (
     _filter("KV", _KV, 12, "Zhou et al. (2018)"),
     _filter("KB", _KB, 4, "Zhou et al. (2018)"),
     _filter("2nd_H", _directional(_SECOND, (0, 1)), 2, "Zhou et al. (2018)"),
 )
+"""The three filters of RGB-N."""
 
 BANKS: dict[str, tuple[Filter, ...]] = {"v3": V3, "srm30": SRM30, "rgbn": RGBN}
+"""Every bank by its name."""
 
 
 def get(name: str) -> tuple[Filter, ...]:

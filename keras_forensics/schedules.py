@@ -11,14 +11,14 @@ import numpy as np
 class WarmupCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
     r"""Linear warm-up, then cosine decay, then constant.
 
+    The rate $\eta$ at step $s$ is $\eta_0\, s / s_w$ up to step $s_w$, and from there
+
     $$
-    \eta(s) = \begin{cases}
-        \eta_0\, s / s_w & s < s_w \\
-        \eta_m + \tfrac{1}{2}(\eta_0 - \eta_m)
-            \left(1 + \cos \pi \frac{s - s_w}{s_d - s_w}\right) & s_w \le s \le s_d \\
-        \eta_m & s > s_d
-    \end{cases}
+    \eta = \eta_m + \frac{\eta_0 - \eta_m}{2}\,
+        \Bigl(1 + \cos \pi \frac{s - s_w}{s_d - s_w}\Bigr)
     $$
+
+    until it is $\eta_m$, at step $s_d$ and ever after.
 
     The same curve as Keras's `CosineDecay` with `warmup_target`, which computes it;
     here `decay_steps` counts from the first step, warm-up included, and rates are
@@ -46,7 +46,9 @@ class WarmupCosineDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     References:
         - Loshchilov, I. & Hutter, F. (2017). SGDR: Stochastic gradient descent with
-          warm restarts. ICLR.
+          warm restarts. ICLR. <https://arxiv.org/abs/1608.03983>
+        - Goyal, P. et al. (2017). Accurate, large minibatch SGD (the warm-up).
+          <https://arxiv.org/abs/1706.02677>
     """
 
     def __init__(self, initial_lr, decay_steps, warmup_steps=0, min_lr=0.0):

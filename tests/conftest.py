@@ -1,5 +1,6 @@
 """One hypothesis profile, and a fresh, seeded Keras for every test."""
 
+import collections
 import re
 
 import keras
@@ -28,7 +29,17 @@ def fresh_keras():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Says how many examples hypothesis tried, and on which backend."""
+    """Says what was counted, and how many examples hypothesis tried on which backend.
+
+    A test counts with `record_property("counted", [what, how_many])`.
+    """
+    counted = collections.Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            if name == "counted":
+                counted[value[0]] += value[1]
+    for what, how_many in counted.items():
+        terminalreporter.write_line(f"{how_many} {what}")
     # Where hypothesis keeps its statistics for `--hypothesis-show-statistics`.
     statistics = [
         getattr(report, "_hypothesis_stats", "")

@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def test_example_prints_what_it_shows(
     eval_example: EvalExample,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ):
     # Its rewritten tracebacks crash pytest on Python 3.11; the plain ones do not.
     monkeypatch.setattr(
@@ -51,6 +53,8 @@ def test_example_prints_what_it_shows(
         r"torch\.Size\(\[(.*?)\]\)", r"(\1)", text
     )
     eval_example.run_print_check(example)
+    kind = "docstring examples" if example.path.suffix == ".py" else "code blocks"
+    record_property("counted", [f"{kind} run", 1])
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if skipped(e)], ids=name)

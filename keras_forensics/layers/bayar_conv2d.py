@@ -97,8 +97,11 @@ class BayarConv2D(keras.layers.Conv2D):
 
     References:
         - Bayar, B. & Stamm, M. C. (2016). A deep learning approach to universal
-          image manipulation detection using a new convolutional layer.
+          image manipulation detection using a new convolutional layer. IH&MMSec.
+          <https://doi.org/10.1145/2909827.2930786>
         - Bayar, B. & Stamm, M. C. (2018). Constrained convolutional neural networks.
+          IEEE Transactions on Information Forensics and Security 13(11).
+          <https://doi.org/10.1109/TIFS.2018.2825953>
     """
 
     def __init__(

@@ -48,6 +48,7 @@ class ChannelAttention(keras.layers.Layer):
 
     References:
         - Hu, J., Shen, L. & Sun, G. (2018). Squeeze-and-excitation networks. CVPR.
+          <https://arxiv.org/abs/1709.01507>
     """
 
     def __init__(self, reduction_ratio=16, data_format=None, **kwargs):

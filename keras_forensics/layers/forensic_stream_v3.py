@@ -15,7 +15,15 @@ BATCH_NORM_MOMENTUM = 0.9
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
 class ForensicStreamV3(keras.layers.Layer):
-    """Fixed and learnable residuals → features → pooling → sigmoid gate vector.
+    r"""Fixed and learnable residuals → features → pooling → sigmoid gate vector.
+
+    $$
+    g(x) = \sigma\bigl(W \operatorname{mean}
+        F\bigl(S(x), \operatorname{clip}_{-T}^{+T} B(x)\bigr) + b\bigr)
+    $$
+
+    with the residuals $S$ of the fixed filters and $B$ of the learnable ones, the
+    features $F$, and their mean over the image.
 
     1. Residuals: `SRMLayerV3` (5 maps a channel) and `BayarConv2D` (`bayar_filters`
        maps), truncated at `threshold`, sampled at every `strides`-th pixel.
@@ -61,6 +69,10 @@ class ForensicStreamV3(keras.layers.Layer):
     print(ForensicStreamV3(gate_dim=1280)(images).shape)
     #> (2, 1280)
     ```
+
+    References:
+        The stream is this package's own. Its parts are those of `SRMLayerV3` and
+        `BayarConv2D`, whose pages name the papers.
     """
 
     def __init__(

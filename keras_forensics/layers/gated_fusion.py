@@ -35,6 +35,11 @@ class GatedFusion(keras.layers.Layer):
     print(np.asarray(GatedFusion()([visual, gate])).tolist())
     #> [[1.0, 0.0, 2.0, 4.0]]
     ```
+
+    References:
+        - Dauphin, Y. N. et al. (2017). Language modeling with gated convolutional
+          networks (the product with a sigmoid gate; the skip is this package's own).
+          ICML. <https://arxiv.org/abs/1612.08083>
     """
 
     def build(self, input_shape):

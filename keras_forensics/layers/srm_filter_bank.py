@@ -25,7 +25,7 @@ class SRMFilterBank(keras.layers.Layer):
     channel $c$ of the grey levels $g$:
 
     $$
-    r_{c,k} = \operatorname{clip}\left(\frac{t_k \star g_c}{d_k},\ -T,\ T\right)
+    r_{c,k} = \operatorname{clip}_{\,-T}^{\,+T}\; \frac{t_k \star g_c}{d_k}
     $$
 
     Convolving with integers and dividing last makes the residual of integer pixels
@@ -90,9 +90,11 @@ class SRMFilterBank(keras.layers.Layer):
 
     References:
         - Fridrich, J. & Kodovsky, J. (2012). Rich models for steganalysis of
-          digital images.
+          digital images. IEEE Transactions on Information Forensics and Security 7(3).
+          <https://doi.org/10.1109/TIFS.2012.2190402>
         - Zhou, P. et al. (2018). Learning rich features for image manipulation
-          detection (`bank="rgbn", sum_channels=True, threshold=None`).
+          detection (`bank="rgbn", sum_channels=True, threshold=None`). CVPR.
+          <https://arxiv.org/abs/1805.04953>
     """
 
     def __init__(

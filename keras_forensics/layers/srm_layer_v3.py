@@ -7,7 +7,14 @@ from keras_forensics.layers.srm_filter_bank import SRMFilterBank
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
 class SRMLayerV3(SRMFilterBank):
-    """The five residuals of the V3 detector: 15 maps for an RGB image.
+    r"""The five residuals of the V3 detector: 15 maps for an RGB image.
+
+    $$
+    r_{c,k} = \operatorname{clip}_{\,-T}^{\,+T}\; \frac{t_k \star g_c}{d_k}
+    $$
+
+    with the grey levels $g_c$ of each channel $c$, and the integer taps $t_k$ and the
+    divisor $d_k$ of each filter $k$.
 
     The preset `SRMFilterBank(bank="v3")`: KV, SPAM, MinMax, Bayar and Laplacian, in
     this order for each channel (R, G, B), truncated at 3 grey levels. The taps are
@@ -50,6 +57,14 @@ class SRMLayerV3(SRMFilterBank):
     print(SRMLayerV3()(images).shape)
     #> (2, 64, 64, 15)
     ```
+
+    References:
+        - Fridrich, J. & Kodovsky, J. (2012). Rich models for steganalysis of
+          digital images. IEEE Transactions on Information Forensics and Security 7(3).
+          <https://doi.org/10.1109/TIFS.2012.2190402>
+        - Bayar, B. & Stamm, M. C. (2018). Constrained convolutional neural networks.
+          IEEE Transactions on Information Forensics and Security 13(11).
+          <https://doi.org/10.1109/TIFS.2018.2825953>
     """
 
     def __init__(

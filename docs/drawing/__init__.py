@@ -1,0 +1,115 @@
+"""Draws the figures of the site, with the layers that they show.
+
+The site's build draws them (docs/hooks.py), so they cannot be out of date. To look at
+them alone: `python -m docs.drawing DIRECTORY`.
+"""
+
+import functools
+import io
+from collections.abc import Callable
+from functools import partial
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from docs.drawing import plots, views
+from docs.drawing.data_way import data_way
+from docs.drawing.pictures import PICTURES
+
+PLOTS: dict[str, Callable[[], Figure]] = {
+    "architecture": data_way,
+    "bayar_constraint": plots.bayar_projection,
+    "bayar_conv2d": plots.bayar_kernels,
+    "channel_attention": plots.channel_weights,
+    "filters": plots.srm30_taps,
+    "gated_fusion": plots.gate,
+    "srm_filter_bank": plots.rgbn_frequencies,
+    "srm_layer_v3_frequencies": plots.v3_frequencies,
+    "srm_layer_v3_taps": plots.v3_taps,
+    "truncation": plots.truncation,
+    "warmup_cosine_decay": plots.schedule,
+}
+
+
+def names() -> list[str]:
+    """The file names of all figures."""
+    return [
+        *(f"{name}.svg" for name in PLOTS),
+        *(f"{name}.webp" for name in _sights()),
+    ]
+
+
+@functools.cache
+def draw(name: str) -> bytes:
+    """The content of a figure's file."""
+    stem, kind = name.rsplit(".", 1)
+    return _svg(PLOTS[stem]()) if kind == "svg" else _webp(_sights()[stem]())
+
+
+def _sights() -> dict[str, Callable[[], np.ndarray]]:
+    """Pictures, and what layers see of them: values in [0, 1]."""
+    sights: dict[str, Callable[[], np.ndarray]] = {
+        "home": _home,
+        "srm_layer_v3_sees": _all_v3,
+        "forensic_stream_v3_sees": _stream_maps,
+    }
+    for picture, make in PICTURES.items():
+        for view, see in views.VIEWS.items():
+            sights[f"gallery_{picture}_{view}"] = partial(_look, make, see)
+    return sights
+
+
+def _look(
+    make: Callable[[], np.ndarray], see: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    return see(make())
+
+
+def _home() -> np.ndarray:
+    picture = PICTURES["splice"]()
+    return _sheet([views.as_it_is(picture), views.srm(picture)], columns=2)
+
+
+def _all_v3() -> np.ndarray:
+    picture = PICTURES["splice"]()
+    seen = [views.srm(picture, name) for name in views.V3_NAMES]
+    return _sheet([views.as_it_is(picture), *seen], columns=3)
+
+
+def _stream_maps() -> np.ndarray:
+    maps = abs(views.stream_residuals(PICTURES["splice"]())) / views.THRESHOLD
+    maps = np.repeat(maps[..., None], 3, axis=-1)
+    return _sheet([maps[:, :, index] for index in range(maps.shape[2])], columns=5)
+
+
+def _sheet(images: list[np.ndarray], columns: int, gap: int = 4) -> np.ndarray:
+    """Puts images of one size side by side, with transparent gaps."""
+    height, width, _ = images[0].shape
+    rows = -(-len(images) // columns)
+    size = (rows * (height + gap) - gap, columns * (width + gap) - gap, 4)
+    sheet = np.zeros(size)
+    for index, image in enumerate(images):
+        top = index // columns * (height + gap)
+        left = index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = np.dstack(
+            [image, np.ones((height, width))]
+        )
+    return sheet
+
+
+def _svg(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    # Text stays text: small, and as sharp as the reader's screen.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "figures"}):
+        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+    return content.getvalue()
+
+
+def _webp(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    pixels = np.rint(255 * image.clip(0, 1)).astype(np.uint8)
+    # Without loss: compression would hide what the figures are about.
+    Image.fromarray(pixels).save(content, "WEBP", lossless=True, method=4)
+    return content.getvalue()
