@@ -26,6 +26,7 @@ OPERATIONS = 65e12  # float16 with tensor cores, a second (NVIDIA T4 data sheet)
 FLOAT32_OPERATIONS = 8.1e12  # float32, a second (the same)
 BANDWIDTH = 320e9  # bytes a second (the same)
 HOURS = 2
+IMAGES = 20_000  # of an epoch, for the column of minutes
 # Augmentation: some ten passes that read and write a float32 image.
 AUGMENTATION_PASSES = 10
 
@@ -199,7 +200,10 @@ def main(benchmark: Benchmark) -> None:
         validation = 0.1 * (seconds(backbone) + seconds(rest))
         assumed = (bound + validation) / benchmark.efficiency
         total += epochs * assumed
-        rows.append([name, epochs, f"{1 / bound:.0f}", f"{1 / assumed:.0f}"])
+        minutes = epochs * IMAGES * assumed / 60
+        rows.append(
+            [name, epochs, f"{1 / bound:.0f}", f"{1 / assumed:.0f}", f"{minutes:.1f}"]
+        )
         print(*rows[-1], sep="\t")
     fitting = HOURS * 3600 / total
     print(f"{fitting:.0f} images an epoch")
@@ -212,7 +216,13 @@ def main(benchmark: Benchmark) -> None:
             f"{benchmark.efficiency:.0%} of it reached and a tenth as many validation "
             "images: an assumption, not a measurement."
         ),
-        columns=["stage", "epochs", "images/s at the bound", "images/s assumed"],
+        columns=[
+            "stage",
+            "epochs",
+            "images/s at the bound",
+            "images/s assumed",
+            f"minutes for {IMAGES:,} images an epoch",
+        ],
         rows=rows,
         notes=(
             f"So {HOURS} hours hold about {round(fitting, -3):,.0f} training images "

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+# --8<-- [start:table]
 # Largest difference, relative to the largest output of the oracle.
 TOLERANCES = {
     "float64": 1e-12,
@@ -10,6 +11,7 @@ TOLERANCES = {
     "mixed_float16": 2e-3,
     "mixed_bfloat16": 2e-2,
 }
+# --8<-- [end:table]
 
 
 def assert_close(actual, expected, policy="float32"):
