@@ -14,6 +14,7 @@ def build_model_v3(
     image_size: int = 224,
     alpha: float = 1.0,
     dropout: float = 0.3,
+    visual_size: int | None = None,
 ) -> keras.Model:
     """Builds the dual-stream detector.
 
@@ -28,6 +29,9 @@ def build_model_v3(
         image_size: Side of the square input in pixels, at least 32.
         alpha: Width of MobileNetV2.
         dropout: Rate of both dropout layers of the head.
+        visual_size: Side in pixels to which the visual stream enlarges its input,
+            for images that are small by nature; `image_size` by default. The forensic
+            stream sees the pixels as they are.
 
     Returns:
         Uncompiled model: `(batch, image_size, image_size, 3)` in grey levels 0..255 →
@@ -38,25 +42,38 @@ def build_model_v3(
         ConnectionError: If the ImageNet weights cannot be downloaded.
     """
     images = keras.Input((image_size, image_size, 3), name="image")
-
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
-    backbone = _build_backbone(weights, image_size, alpha)
-    x = backbone(x)
-    x = ChannelAttention(name="channel_attention")(x)
-    visual = keras.layers.GlobalAveragePooling2D(name="visual_features")(x)
-
+    visual = visual_features(images, weights, alpha, visual_size)
     gate = ForensicStreamV3(gate_dim=visual.shape[-1], name="forensic_stream")(images)
+    fused = GatedFusion(name="gated_fusion")([visual, gate])
+    return keras.Model(
+        images, fake_probability(fused, dropout), name="deepfake_detector_v3"
+    )
 
-    x = GatedFusion(name="gated_fusion")([visual, gate])
+
+def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True):
+    """The visual stream: `(batch, features)` from images in grey levels."""
+    size = visual_size or images.shape[1]
+    x = images
+    if size != images.shape[1]:
+        x = keras.layers.Resizing(size, size, name="enlargement")(x)
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(x)
+    x = _build_backbone(weights, size, alpha)(x)
+    if attention:
+        x = ChannelAttention(name="channel_attention")(x)
+    return keras.layers.GlobalAveragePooling2D(name="visual_features")(x)
+
+
+def fake_probability(features, dropout=0.3):
+    """The head: `(batch, 1)` from features."""
+    x = features
     for units in HEAD_UNITS:
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{units}")(x)
         x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{units}")(x)
         x = keras.layers.Dropout(dropout, name=f"dropout_{units}")(x)
     # float32: 16 bits cannot tell probabilities near 0 and 1 apart.
-    fake = keras.layers.Dense(
+    return keras.layers.Dense(
         1, activation="sigmoid", dtype="float32", name="fake_probability"
     )(x)
-    return keras.Model(images, fake, name="deepfake_detector_v3")
 
 
 def _build_backbone(weights, image_size, alpha) -> keras.Model:
@@ -139,7 +156,8 @@ def measure_backbone_statistics(model: keras.Model, images) -> None:
     momenta = [layer.momentum for layer in norms]
     for layer in norms:
         layer.momentum = 0.0  # the statistics of this batch alone
-    backbone(model.get_layer("rescaling")(images), training=True)
+    rescaled = keras.Model(model.input, model.get_layer("rescaling").output)
+    backbone(rescaled(images), training=True)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from examples.deepfake_v3.distribution import statistics_of_one_device
 from examples.deepfake_v3.files import replacing
@@ -52,6 +53,30 @@ def torch_nan_named() -> Iterator[None]:
         if "between 0 and 1" in str(error):
             refuse_nan("The output", math.nan, "within an epoch")
         raise
+
+
+class GateStatistics(keras.callbacks.Callback):
+    """Adds to the logs of every epoch what the gate does.
+
+    `gate_mean` is the mean over images and channels; `gate_spread` the standard
+    deviation over images, its mean over channels. At a spread near 0 the gate is the
+    same for every image, and tells the head nothing.
+
+    Args:
+        detector: A model with the layer `forensic_stream`.
+        images: Some validation images, in grey levels 0..255.
+    """
+
+    def __init__(self, detector: keras.Model, images):
+        super().__init__()
+        stream = detector.get_layer("forensic_stream")
+        self.gate = keras.Model(detector.input, stream.output)
+        self.images = images
+
+    def on_epoch_end(self, epoch, logs=None):
+        gate = ops.convert_to_numpy(self.gate(self.images, training=False))
+        logs["gate_mean"] = float(np.mean(gate, dtype="float64"))
+        logs["gate_spread"] = float(np.mean(np.std(gate, axis=0, dtype="float64")))
 
 
 class Forecast(keras.callbacks.Callback):

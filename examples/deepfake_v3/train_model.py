@@ -44,6 +44,9 @@ class Config(TrainingOptions):
     """Backbone weights: imagenet, a .h5 file, or None for random ones."""
     image_size: int = 224
     """Side of the square that is cropped from each image, in pixels."""
+    visual_size: int | None = None
+    """Side in pixels to which the visual stream enlarges images that are small by
+    nature; left out: image_size. The forensic stream sees them as they are."""
     alpha: float = 1.0
     """Width of MobileNetV2."""
     dropout: float = 0.3
@@ -59,6 +62,8 @@ class Config(TrainingOptions):
         super().__post_init__()
         check_model_path("model_save_path", self.model_save_path)
         check_range("image_size", self.image_size, 32)
+        if self.visual_size is not None:
+            check_range("visual_size", self.visual_size, 32)
         check_range("epochs", self.epochs, 1)
         check_range("batch_size", self.batch_size, 1)
 
@@ -112,7 +117,11 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
     keras.utils.set_random_seed(config.seed)
     with building_under(choose_dtype_policy(config.mixed_precision)):
         model = build_model_v3(
-            config.weights, config.image_size, config.alpha, config.dropout
+            config.weights,
+            config.image_size,
+            config.alpha,
+            config.dropout,
+            config.visual_size,
         )
     check_room_for(model, config, path, {stage.name: stage.best_path})
     images = check_data_dir(

@@ -27,11 +27,17 @@ from examples.deepfake_v3.pipeline import (
     measure_rate,
 )
 from examples.deepfake_v3.precision import MixedPrecision, policy_of
-from examples.deepfake_v3.progress import Forecast, StopAtNaN, torch_nan_named
+from examples.deepfake_v3.progress import (
+    Forecast,
+    GateStatistics,
+    StopAtNaN,
+    torch_nan_named,
+)
 from keras_forensics.schedules import WarmupCosineDecay
 
 MODEL_BYTES = 2_000_000  # of a file, beside its weights
 LOG_BYTES = 1_000_000  # of a stage
+GATE_IMAGES = 32  # of each class, for what the logs say of the gate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -281,6 +287,7 @@ def train_stage(
             steps_per_epoch=steps,
             callbacks=[
                 StopAtNaN(),
+                *_gate_statistics(model, val, feed),
                 checkpoint,
                 Forecast(
                     measure_rate(train_set) * cluster.hosts,
@@ -359,6 +366,16 @@ def _settings(model, options, stage) -> dict:
     ):
         del settings[name]
     return settings
+
+
+def _gate_statistics(model, val, feed) -> list[keras.callbacks.Callback]:
+    """What the gate does on some val images, the same ones on every host."""
+    if not any(layer.name == "forensic_stream" for layer in model.layers):
+        return []
+    chosen = val.limited(GATE_IMAGES, seed=0)
+    feed = {**feed, "batch_size": len(chosen), "share": None}
+    (images, *_), *_ = make_dataset(chosen, training=False, **feed)
+    return [GateStatistics(model, ops.convert_to_numpy(images))]
 
 
 def _free_gigabytes() -> float:

@@ -74,6 +74,18 @@ def test_grey_levels_reach_the_forensic_stream_unscaled_and_the_backbone_scaled(
     assert model.get_layer("forensic_stream").value_range == (0, 255)
 
 
+def test_small_images_are_enlarged_for_the_visual_stream_alone():
+    model = build_model_v3(weights=None, image_size=32, alpha=0.35, visual_size=64)
+    assert model.input_shape == (None, 32, 32, 3)
+    assert model.get_layer("backbone").input_shape == (None, 64, 64, 3)
+    stream = model.get_layer("forensic_stream")
+    pixels = batch()
+    gate = keras.Model(model.input, stream.output)(pixels)
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(gate), ops.convert_to_numpy(stream(pixels))
+    )
+
+
 def test_frozen_backbone_keeps_weights_and_moving_statistics_in_fit(model):
     freeze_backbone(model)
     backbone = model.get_layer("backbone")

@@ -23,6 +23,7 @@ from examples.deepfake_v3.fine_tune import (
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
 from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.train_model import Config, train_model_v3
+from examples.deepfake_v3.training import GATE_IMAGES
 from tests.backend import run_python
 
 pytestmark = pytest.mark.backends
@@ -80,6 +81,20 @@ def recipe(demo_data, tmp_path_factory):
 def test_training_returns_its_history(recipe):
     assert {"loss", "accuracy", "auc", "val_auc"} <= recipe.history.keys()
     assert len(recipe.history["val_auc"]) == 2
+
+
+def test_history_says_what_the_gate_does(recipe):
+    detector = keras.models.load_model(recipe.run / "models" / "detector.keras")
+    data_dir = recipe.common["data_dir"]
+    images = check_data_dir(data_dir)["val"].limited(GATE_IMAGES, seed=0)
+    dataset = make_dataset(images, image_size=64, batch_size=64, training=False)
+    gate = keras.Model(detector.input, detector.get_layer("forensic_stream").output)
+    values = ops.convert_to_numpy(gate(ops.convert_to_numpy(next(iter(dataset))[0])))
+    best = max(range(2), key=lambda epoch: recipe.history["val_auc"][epoch])
+    assert recipe.history["gate_mean"][best] == pytest.approx(values.mean(), abs=1e-5)
+    spread = values.std(axis=0).mean()
+    assert recipe.history["gate_spread"][best] == pytest.approx(spread, abs=1e-5)
+    assert 0 < spread < 0.5
 
 
 def test_history_is_logged_as_csv(recipe):

@@ -1,0 +1,225 @@
+"""The recipe on real images, whole and without its parts, at equal budget.
+
+    python -m benchmarks.accuracy --name faces --data-dir DIR --weights FILE.h5
+
+Every variant is trained on the same images in the same order, for the same epochs at
+the same rates: first with a frozen backbone, then in the stages of fine-tuning, as
+`train` and `fine-tune` do. The epoch and the threshold are chosen on val. Finished runs
+are kept in the working directory, unfinished ones go on.
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tyro
+
+from benchmarks.accuracy.table import write_table
+from benchmarks.accuracy.variants import VARIANTS, build
+from examples.deepfake_v3.checkpoint import fingerprint, forget_stages
+from examples.deepfake_v3.data import ImageList, check_data_dir
+from examples.deepfake_v3.files import replacing
+from examples.deepfake_v3.fine_tune import FineTuneConfig
+from examples.deepfake_v3.model import (
+    freeze_backbone,
+    rate_multipliers,
+    unfreeze_backbone,
+)
+from examples.deepfake_v3.pipeline import make_dataset
+from examples.deepfake_v3.precision import building_under, choose_dtype_policy
+from examples.deepfake_v3.train_model import Config
+from examples.deepfake_v3.training import Stage, TrainingOptions, train_stage
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """Train variants of the detector on real images, for several seeds."""
+
+    name: str
+    """Name of the data set, for the table and for the result file."""
+    data_dir: str
+    """Images, as data_dir/{train,val,test}/{real,fake}; groups.csv beside them, where
+    there is one, gives the groups."""
+    weights: str
+    """MobileNetV2 weights, a .h5 file."""
+    variants: tuple[str, ...] = ("detector", "plain backbone")
+    """Variants by name."""
+    reference: str = "plain backbone"
+    """The variant that the others are compared with."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of weights, order, augmentation and of the choice of training images."""
+    image_size: int = 224
+    """Side of the input in pixels."""
+    visual_size: int | None = None
+    """Side to which the visual stream enlarges it; left out: not at all."""
+    images_per_class: tuple[int | None, ...] = (None,)
+    """Training images a class, several for a learning curve; None: all."""
+    frozen_epochs: int = 1
+    """Epochs with a frozen backbone."""
+    stage_epochs: tuple[int, ...] = FineTuneConfig.epochs
+    """Epochs of the stages of fine-tuning."""
+    options: TrainingOptions = dataclasses.field(default_factory=TrainingOptions)
+    """Options of the recipe."""
+    frozen_rate: float = Config.learning_rate
+    """Peak learning rate with a frozen backbone."""
+    rates: tuple[float, ...] = FineTuneConfig.learning_rates
+    """Peak learning rates of the stages."""
+    first_layer_rate: float = FineTuneConfig.first_layer_rate
+    """Learning rate of the first backbone layer, relative to the head's."""
+    batch_size: int = 32
+    """Images a step."""
+    notes: str = ""
+    """What else separates the classes of this set, for the notes of the table."""
+    work_dir: str = "benchmarks/work/accuracy"
+    """Scores of finished runs, states of unfinished ones."""
+    results_dir: str = "benchmarks/results"
+    """Where the table is written, as accuracy_<name>.json."""
+
+
+DECIDING = (
+    "image_size",
+    "visual_size",
+    "frozen_epochs",
+    "stage_epochs",
+    "frozen_rate",
+    "rates",
+    "first_layer_rate",
+    "batch_size",
+)
+"""Options that change what a run leaves, beside those of the recipe."""
+
+
+def stages(benchmark: Benchmark) -> list[tuple[int | None, float, int]]:
+    """Layers of the backbone that train, peak rate and epochs of each stage."""
+    return [
+        (0, benchmark.frozen_rate, benchmark.frozen_epochs),
+        *zip(
+            FineTuneConfig.unfreeze,
+            benchmark.rates,
+            benchmark.stage_epochs,
+            strict=True,
+        ),
+    ]
+
+
+def train(
+    benchmark: Benchmark,
+    variant: str,
+    images: dict[str, ImageList],
+    options: TrainingOptions,
+    run: Path,
+) -> keras.Model:
+    """All stages of one variant; the model ends with the weights of its best epoch."""
+    keras.utils.set_random_seed(options.seed)
+    with building_under(choose_dtype_policy(options.mixed_precision)):
+        model = build(
+            variant, benchmark.weights, benchmark.image_size, benchmark.visual_size
+        )
+    has_backbone = any(layer.name == "backbone" for layer in model.layers)
+    best, log_dirs = (-1.0, model.get_weights()), []
+    for number, (last, rate, epochs) in enumerate(stages(benchmark)):
+        if not epochs:
+            continue
+        if has_backbone and number == 0:
+            freeze_backbone(model)
+        elif has_backbone:
+            unfreeze_backbone(model, last)
+        stage = Stage(
+            name=f"stage{number}",
+            number=number,
+            best_path=run / f"stage{number}.keras",
+            epochs=epochs,
+            batch_size=benchmark.batch_size,
+            learning_rate=rate,
+            initial_weights=fingerprint(model.variables),
+            rate_multipliers=(
+                rate_multipliers(model, benchmark.first_layer_rate)
+                if has_backbone
+                else {}
+            ),
+        )
+        logs = train_stage(model, images, options, stage)
+        log_dirs.append(run / stage.name)
+        auc = max(epoch["val_auc"] for epoch in logs)
+        if auc > best[0]:
+            best = auc, model.get_weights()
+        else:
+            model.set_weights(best[1])
+    forget_stages(log_dirs)
+    for path in run.glob("stage*.keras"):
+        path.unlink()
+    return model
+
+
+def run_once(
+    benchmark: Benchmark,
+    variant: str,
+    images: dict[str, ImageList],
+    count: int | None,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Scores of val and test: trained, unless a finished run has left them."""
+    slug = f"{variant} {count or 'all'} {seed}".replace(" ", "_").replace("/", "_")
+    run = Path(benchmark.work_dir) / benchmark.name / slug
+    settings = {
+        **{key: getattr(benchmark, key) for key in DECIDING},
+        "options": dataclasses.asdict(benchmark.options),
+    }
+    found = run / "settings.json"
+    if found.exists():
+        if json.loads(found.read_text()) != json.loads(json.dumps(settings)):
+            raise ValueError(
+                f"{run} holds a run with other settings: delete it, or give another "
+                f"`name` or `work_dir`. Received: work_dir={benchmark.work_dir!r}"
+            )
+        with np.load(run / "scores.npz") as scores:
+            return dict(scores)
+    start = time.monotonic()
+    options = dataclasses.replace(
+        benchmark.options,
+        seed=seed,
+        max_images_per_class=count,
+        log_dir=str(run),
+    )
+    model = train(benchmark, variant, images, options, run)
+    scores = {"seconds": np.array(time.monotonic() - start)}
+    for split in ("val", "test"):
+        dataset = make_dataset(
+            images[split],
+            image_size=benchmark.image_size,
+            batch_size=64,
+            training=False,
+            pipeline=options.pipeline,
+        )
+        scores[split] = np.ravel(model.predict(dataset, verbose=0)).astype("float64")
+    with replacing(run / "scores.npz") as partial, partial.open("wb") as file:
+        np.savez(file, **scores)
+    with replacing(found) as partial:
+        partial.write_text(json.dumps(settings, indent=1))
+    return scores
+
+
+def main(benchmark: Benchmark) -> None:
+    """Runs all variants; the table is written anew after each run."""
+    unknown = set(benchmark.variants) - set(VARIANTS)
+    if unknown:
+        raise ValueError(
+            f"`variants` must be among {', '.join(VARIANTS)}. "
+            f"Received: variants={benchmark.variants}"
+        )
+    images = check_data_dir(benchmark.data_dir)
+    scores: dict[tuple[str, int | None], dict[int, dict]] = {}
+    for seed in benchmark.seeds:
+        for count in benchmark.images_per_class:
+            for variant in benchmark.variants:
+                keras.backend.clear_session()
+                found = run_once(benchmark, variant, images, count, seed)
+                scores.setdefault((variant, count), {})[seed] = found
+                write_table(benchmark, images, scores)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Benchmark))

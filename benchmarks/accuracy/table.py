@@ -1,0 +1,124 @@
+"""From the scores of all runs to one table."""
+
+import statistics
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.intervals import bootstrap_clusters, student_interval
+from benchmarks.record import write_result
+from examples.deepfake_v3.data import ImageList
+from examples.deepfake_v3.evaluate_model import compute_metrics, find_optimal_threshold
+from examples.deepfake_v3.groups import FILE_NAME, read_groups
+
+METRICS = ("accuracy", "auc_roc", "f1_score")
+
+
+def group_of_each(data_dir: str, images: ImageList) -> np.ndarray:
+    """The group of every image; each is its own where there is no manifest."""
+    root = Path(data_dir)
+    if not (root / FILE_NAME).exists():
+        return np.arange(len(images))
+    groups = read_groups(root / FILE_NAME)
+    names = [path.relative_to(root).as_posix() for path in images.paths]
+    return np.array([groups.get(name, name) for name in names])
+
+
+def difference(ours, theirs, labels, groups) -> tuple[str, str]:
+    """Test AUC less that of the reference: over seeds, and over test images.
+
+    Args:
+        ours: `{seed: scores of run_once}`.
+        theirs: The same of the reference.
+        labels: Labels of the test images.
+        groups: Their groups.
+    """
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return "", ""
+
+    def auc(run, chosen):
+        return compute_metrics(labels[chosen], run["test"][chosen])["auc_roc"]
+
+    def mean_difference(chosen):
+        return statistics.mean(
+            auc(ours[seed], chosen) - auc(theirs[seed], chosen) for seed in seeds
+        )
+
+    everything = np.arange(len(labels))
+    by_seed = [auc(ours[s], everything) - auc(theirs[s], everything) for s in seeds]
+    low, high = bootstrap_clusters(mean_difference, groups, draws=400)
+    return student_interval(by_seed), f"{low:+.3f} to {high:+.3f}"
+
+
+def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
+    """Writes one row for every variant and number of training images."""
+    labels = images["test"].labels
+    groups = group_of_each(benchmark.data_dir, images["test"])
+    rows, details = [], []
+    for (variant, count), runs in scores.items():
+        metrics = []
+        for seed, run in sorted(runs.items()):
+            on_val = images["val"].labels, run["val"]
+            threshold = find_optimal_threshold(*on_val, "youden")
+            metrics.append(
+                {
+                    "seed": seed,
+                    "seconds": round(float(run["seconds"])),
+                    "default": compute_metrics(labels, run["test"]),
+                    "optimal": compute_metrics(labels, run["test"], threshold),
+                    "val": compute_metrics(*on_val),
+                }
+            )
+        reference = scores.get((benchmark.reference, count), {})
+        rows.append(
+            [
+                variant,
+                2 * count if count else len(images["train"]),
+                len(runs),
+                *(
+                    student_interval([run["default"][name] for run in metrics])
+                    for name in METRICS
+                ),
+                *(
+                    ("", "")
+                    if variant == benchmark.reference
+                    else difference(runs, reference, labels, groups)
+                ),
+            ]
+        )
+        details.append({"variant": variant, "images_per_class": count, "runs": metrics})
+    size = benchmark.image_size
+    enlarged = (
+        f", enlarged to {benchmark.visual_size} in the visual stream"
+        if benchmark.visual_size
+        else ""
+    )
+    write_result(
+        Path(benchmark.results_dir) / f"accuracy_{benchmark.name}.json",
+        title=f"Accuracy on real images: {benchmark.name}",
+        what=(
+            f"Images of {size} pixels{enlarged}; {benchmark.frozen_epochs} epochs with "
+            f"a frozen backbone, then {'+'.join(map(str, benchmark.stage_epochs))} of "
+            f"fine-tuning, for every variant. {len(labels)} test images, threshold .5, "
+            "mean ± 95 % interval over seeds. The last columns are the difference in "
+            f"AUC to the {benchmark.reference}: over seeds, and the 95 % bootstrap "
+            "interval over test images, drawn by group."
+        ),
+        columns=[
+            "variant",
+            "training images",
+            "seeds",
+            "accuracy",
+            "AUC",
+            "F1",
+            "AUC difference",
+            "bootstrap",
+        ],
+        rows=rows,
+        notes=(
+            "Epochs are chosen on val; the test images chose nothing. "
+            + benchmark.notes
+        ).strip(),
+        runs=details,
+    )
