@@ -62,8 +62,12 @@ def judge(results: Mapping[str, Any]) -> list[str]:
             )
     if results["calibration"]["at_end_of_range"]:
         notes.append(
-            "No temperature is best on val, as happens where no image is on the wrong "
-            "side of .5: what is said after scaling means little."
+            "The temperature is the {} that is tried, since on val {}. After scaling, "
+            "the scores mean little.".format(
+                *("highest", "sure scores are wrong as often as right")
+                if results["calibration"]["temperature"] > 1
+                else ("lowest", "no image is on the wrong side of .5")
+            )
         )
     for split, count in results["lost"].items():
         if count:

@@ -175,7 +175,7 @@ def calibration_figure(
     top.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
     lines = [(scores, FAKE, "detector")]
     if calibrated is not None:
-        lines.append((calibrated, REAL, "at the temperature fitted on val"))
+        lines.append((calibrated, REAL, "after scaling"))
     for values, colour, name in lines:
         frequency, mean = calibration_curve(labels, values, n_bins=CALIBRATION_BINS)
         top.plot(mean, frequency, "o-", color=colour, clip_on=False, label=name)
@@ -184,7 +184,7 @@ def calibration_figure(
         title=f"Calibration in {CALIBRATION_BINS} bins, {_count(labels)}",
     )
     _unit_square(top)
-    top.legend(loc="upper left")
+    top.legend(loc="best")
     bottom.hist(
         scores, bins=CALIBRATION_BINS, range=(0, 1), color=GREY, edgecolor="white"
     )

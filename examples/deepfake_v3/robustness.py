@@ -54,9 +54,9 @@ def _to_levels(values: np.ndarray) -> np.ndarray:
 
 GRID: dict[str, tuple[Callable[..., np.ndarray], tuple[float, ...]]] = {
     "JPEG quality": (compress, (95, 90, 75, 50, 30)),
-    "blur, sigma in pixels": (blur, (0.5, 1, 2)),
-    "resize, factor": (resize, (0.5, 0.75, 1.5)),
-    "noise, sigma in grey levels": (add_noise, (1, 2, 5)),
+    "blur sigma": (blur, (0.5, 1, 2)),
+    "resize factor": (resize, (0.5, 0.75, 1.5)),
+    "noise sigma": (add_noise, (1, 2, 5)),
 }
 """Kinds of change: a function of an image, uint8 `(height, width, 3)`, and a level, to
 another image; and its levels."""

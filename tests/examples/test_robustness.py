@@ -38,9 +38,9 @@ def test_grid_is_the_documented_one():
     levels = {kind: levels for kind, (_, levels) in GRID.items()}
     assert levels == {
         "JPEG quality": (95, 90, 75, 50, 30),
-        "blur, sigma in pixels": (0.5, 1, 2),
-        "resize, factor": (0.5, 0.75, 1.5),
-        "noise, sigma in grey levels": (1, 2, 5),
+        "blur sigma": (0.5, 1, 2),
+        "resize factor": (0.5, 0.75, 1.5),
+        "noise sigma": (1, 2, 5),
     }
 
 
@@ -171,8 +171,8 @@ def test_rows_are_the_metrics_of_the_changed_images(grainy):
     assert len(rows) == 1 + sum(len(levels) for _, levels in GRID.values())
     assert rows[None, None]["accuracy"]["value"] == 1
     # Blurred, nothing looks like a fake; with noise, everything does.
-    assert rows["blur, sigma in pixels", 2]["recall"]["value"] == 0
-    assert rows["noise, sigma in grey levels", 5]["specificity"]["value"] == 0
+    assert rows["blur sigma", 2]["recall"]["value"] == 0
+    assert rows["noise sigma", 5]["specificity"]["value"] == 0
     blurred = [
         ndimage.gaussian_filter(read_image(path).astype("float32"), (1, 1, 0))
         for path in images.paths
@@ -180,4 +180,4 @@ def test_rows_are_the_metrics_of_the_changed_images(grainy):
     expected = [crop_to_size(np.rint(image).astype("uint8"), 32) for image in blurred]
     called = model.predict(np.stack(expected), verbose=0)[:, 0] >= 0.5
     recall = called[images.labels == 1].mean()
-    assert rows["blur, sigma in pixels", 1]["recall"]["value"] == recall
+    assert rows["blur sigma", 1]["recall"]["value"] == recall
