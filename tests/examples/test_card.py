@@ -82,6 +82,7 @@ def test_names_of_files_and_folders_cannot_become_markup(made):
     assert "&lt;data&gt;" in page and "<data>" not in page
 
 
+@pytest.mark.backends
 def test_numbers_on_the_page_are_those_of_the_report(made):
     results, reports, _ = made
     page = (reports / "card.html").read_text("utf-8")
