@@ -90,6 +90,7 @@ def run_seed(benchmark: Benchmark, seed: int) -> dict:
                 model_path=str(run / f"detector_{file}.keras"),
                 data_dir=benchmark.data_dir,
                 reports_dir=str(run / f"reports_{file}"),
+                robustness_images=0,
             )
             for phase, file in (("frozen", "best"), ("fine_tuned", "final"))
         },

@@ -10,7 +10,6 @@ epoch counts. Finished runs are kept in the working directory.
 
 import csv
 import dataclasses
-import statistics
 from pathlib import Path
 
 import keras
@@ -18,13 +17,15 @@ import numpy as np
 import tyro
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.intervals import bootstrap_clusters, student_interval
+from benchmarks.intervals import student_interval
 from benchmarks.public_form import public_stream
 from benchmarks.record import write_result
 from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.images import crop_to_size, read_image
+from examples.deepfake_v3.intervals import bootstrap
 from examples.deepfake_v3.model import HEAD_UNITS
+from examples.deepfake_v3.weighted_metrics import weighted_auc
 from keras_forensics.layers import ForensicStreamV3, GatedFusion
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -203,15 +204,15 @@ def write_table(benchmark, scores, labels, groups) -> None:
         differences = [a - b for a, b in zip(values, public, strict=True)]
 
         def mean_difference(
-            chosen, ours=scores[place, name], theirs=scores[place, "public form"]
+            weights, ours=scores[place, name], theirs=scores[place, "public form"]
         ):
-            return statistics.mean(
-                roc_auc_score(labels[chosen], a[chosen])
-                - roc_auc_score(labels[chosen], b[chosen])
+            seeds = [
+                weighted_auc(labels, a, weights) - weighted_auc(labels, b, weights)
                 for a, b in zip(ours, theirs, strict=True)
-            )
+            ]
+            return {"difference": np.mean(seeds, axis=0)}
 
-        low, high = bootstrap_clusters(mean_difference, groups)
+        low, high = bootstrap(mean_difference, groups)["difference"]
         rows.append([*row, student_interval(differences), f"{low:.3f} to {high:.3f}"])
     write_result(
         Path(benchmark.results_dir) / "stream_accuracy.json",

@@ -8,7 +8,7 @@
 | `training` | one stage of training: optimizer, augmentation, callbacks |
 | `train_model` | `train_model_v3`: the first phase, with a frozen backbone |
 | `fine_tune` | `fine_tune_v3`, `quick_fine_tune`: progressive unfreezing |
-| `evaluate_model`, `figures` | `evaluate_model_v3`: metrics, threshold, figures |
+| `evaluate_model` | `evaluate_model_v3`: metrics, threshold, figures, card |
 | `demo_set`, `quickstart` | the whole job without data: rendered images |
 
 `python -m examples.deepfake_v3 --help` runs them from the command line.

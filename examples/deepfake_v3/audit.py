@@ -247,16 +247,7 @@ def _find_groups(
             {name: group for name, group in pairs if group},
             f"file names, by {config.group_pattern}",
         )
-    manifest = Path(config.groups) if config.groups else root / grouping.FILE_NAME
-    if config.groups is None and not manifest.is_file():
-        return {}, ""
-    groups = grouping.read_groups(manifest)
-    if not groups.keys() & set(names):
-        raise ValueError(
-            f"`groups` names none of the files below {root}; its files must look like "
-            f"{names[0]!r}. Received: groups={str(manifest)!r}"
-        )
-    return groups, str(manifest)
+    return grouping.find_manifest(root, names, config.groups)
 
 
 def _inspect(file: tuple[Path, str, int]) -> _Image | str:

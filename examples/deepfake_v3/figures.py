@@ -1,5 +1,8 @@
 """Figures of an evaluation, drawn without pyplot and its global state."""
 
+import io
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib
@@ -17,42 +20,62 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from examples.deepfake_v3.metrics import CALIBRATION_BINS
+
 REAL, FAKE, GREY = "#3b6fb6", "#d1603d", "#7f7f7f"
-CALIBRATION_BINS = 15  # as in Guo et al., "On Calibration of Modern Neural Networks"
 SIZE, DPI = (8, 6), 100  # inches, pixels per inch: 800 x 600 pixels
+SMALL, FINE = (5.6, 4.2), 160  # larger letters, for a column of a page
 
 
-def save_figures(
-    y_true: np.ndarray, y_score: np.ndarray, threshold: float, directory: str | Path
-) -> list[Path]:
-    """Draws the five figures of an evaluation as PNG files.
+def draw_figures(
+    y_true: np.ndarray,
+    y_score: np.ndarray,
+    threshold: float,
+    calibrated: np.ndarray | None = None,
+) -> dict[str, Figure]:
+    """Draws the five figures of an evaluation.
 
     Args:
         y_true: Labels, real 0 and fake 1, of shape `(n,)` or `(n, 1)`.
         y_score: Probabilities of fake in [0, 1], of the same length.
         threshold: An image is called fake when its score is at least this.
-        directory: Where the files go; made if need be.
+        calibrated: The scores after temperature scaling, for a second line in
+            "calibration".
 
     Returns:
-        The paths of confusion_matrix.png, roc.png, precision_recall.png,
-        calibration.png and score_distribution.png.
+        Figures by name: "confusion_matrix", "roc", "precision_recall", "calibration"
+        and "score_distribution".
     """
     labels, scores = np.ravel(y_true), np.ravel(y_score)
+    with _style():
+        return {
+            "confusion_matrix": confusion_matrix_figure(labels, scores, threshold),
+            "roc": roc_figure(labels, scores, threshold),
+            "precision_recall": precision_recall_figure(labels, scores, threshold),
+            "calibration": calibration_figure(labels, scores, threshold, calibrated),
+            "score_distribution": score_distribution_figure(labels, scores, threshold),
+        }
+
+
+def save_figures(figures: Mapping[str, Figure], directory: str | Path) -> list[Path]:
+    """Writes each figure to `directory`, made if need be, as a PNG file of its name."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for draw in (
-        confusion_matrix_figure,
-        roc_figure,
-        precision_recall_figure,
-        calibration_figure,
-        score_distribution_figure,
-    ):
-        path = directory / f"{draw.__name__.removesuffix('_figure')}.png"
-        with matplotlib.rc_context({"font.size": 13, "lines.linewidth": 2}):
-            draw(labels, scores, threshold).savefig(path)
-        paths.append(path)
+    paths = [directory / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        with _style():
+            figure.savefig(path)
     return paths
+
+
+def small_png(figure: Figure) -> bytes:
+    """A figure as PNG that can be read in the width of a phone."""
+    figure.set_size_inches(SMALL)
+    file = io.BytesIO()
+    with _style():
+        figure.savefig(file, dpi=FINE)
+    figure.set_size_inches(SIZE)
+    return file.getvalue()
 
 
 def confusion_matrix_figure(
@@ -140,21 +163,28 @@ def precision_recall_figure(
 
 
 def calibration_figure(
-    labels: np.ndarray, scores: np.ndarray, threshold: float
+    labels: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+    calibrated: np.ndarray | None = None,
 ) -> Figure:
     """How often an image with a given score is fake, and how many there are."""
     figure = _figure()
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     # The bins of the expected calibration error in evaluation.json.
-    frequency, mean_score = calibration_curve(labels, scores, n_bins=CALIBRATION_BINS)
     top.plot([0, 1], [0, 1], "--", color=GREY, label="perfectly calibrated")
-    top.plot(mean_score, frequency, "o-", color=FAKE, clip_on=False, label="detector")
+    lines = [(scores, FAKE, "detector")]
+    if calibrated is not None:
+        lines.append((calibrated, REAL, "after scaling"))
+    for values, colour, name in lines:
+        frequency, mean = calibration_curve(labels, values, n_bins=CALIBRATION_BINS)
+        top.plot(mean, frequency, "o-", color=colour, clip_on=False, label=name)
     top.set(
         ylabel="share that is fake",
         title=f"Calibration in {CALIBRATION_BINS} bins, {_count(labels)}",
     )
     _unit_square(top)
-    top.legend(loc="upper left")
+    top.legend(loc="best")
     bottom.hist(
         scores, bins=CALIBRATION_BINS, range=(0, 1), color=GREY, edgecolor="white"
     )
@@ -188,6 +218,11 @@ def score_distribution_figure(
     )
     axes.legend(loc="upper center")
     return figure
+
+
+def _style() -> AbstractContextManager[None]:
+    """For drawing, and for saving too: ticks are made as late as that."""
+    return matplotlib.rc_context({"font.size": 13, "lines.linewidth": 2})
 
 
 def _figure() -> Figure:

@@ -51,6 +51,36 @@ def read_groups(path: str | Path) -> dict[str, str]:
     return groups
 
 
+def find_manifest(
+    root: Path, names: Sequence[str], manifest: str | Path | None = None
+) -> tuple[dict[str, str], str]:
+    """The groups of the files of a data directory, where they are known.
+
+    Args:
+        root: The data directory.
+        names: Its files, below `root`, with forward slashes.
+        manifest: CSV file with the columns file and group; `groups.csv` in `root` if
+            there is one.
+
+    Returns:
+        `({file: group}, path of the manifest)`, or `({}, "")` without one.
+
+    Raises:
+        FileNotFoundError: If there is no such manifest.
+        ValueError: If it is malformed, or names none of the files.
+    """
+    path = Path(manifest) if manifest else root / FILE_NAME
+    if manifest is None and not path.is_file():
+        return {}, ""
+    groups = read_groups(path)
+    if not groups.keys() & set(names):
+        raise ValueError(
+            f"`groups` names none of the files below {root}; its files must look like "
+            f"{names[0]!r}. Received: groups={str(path)!r}"
+        )
+    return groups, str(path)
+
+
 def match_groups(names: Iterable[str], pattern: str) -> list[str | None]:
     """The group of each file by its name.
 

@@ -9,6 +9,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
+from examples.deepfake_v3.intervals import bootstrap
+from examples.deepfake_v3.weighted_metrics import weighted_auc
+
 FOLDS = 5
 FEWEST = 20  # images of a class: from fewer, an AUC says nothing
 DRAWS = 500  # resamples of an interval
@@ -112,20 +115,12 @@ def _fit_and_score(
 def _with_interval(
     labels: np.ndarray, scores: np.ndarray, units: np.ndarray, confidence: float
 ) -> Auc:
-    units = np.unique(units, return_inverse=True)[1]
-    count = units.max() + 1
-    levels = np.unique(scores, return_inverse=True)[1]
-    rng = np.random.default_rng(0)
-    values = []
-    for _ in range(DRAWS):
-        weights = np.bincount(rng.integers(count, size=count), minlength=count)[units]
-        real, fake = (
-            np.bincount(levels, weights * (labels == label)) for label in (0, 1)
-        )
-        if real.any() and fake.any():
-            # Pairs that are ranked rightly; scikit-learn would sort for each draw.
-            right = fake @ (np.cumsum(real) - real / 2)
-            values.append(right / (real.sum() * fake.sum()))
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return Auc(float(roc_auc_score(labels, scores)), float(low), float(high))
+    interval = bootstrap(
+        lambda weights: {"auc": weighted_auc(labels, scores, weights)},
+        units,
+        draws=DRAWS,
+        confidence=confidence,
+    )["auc"]
+    if interval is None:
+        return Auc(reason="all images belong together")
+    return Auc(float(roc_auc_score(labels, scores)), *interval)

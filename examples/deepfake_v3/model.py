@@ -105,8 +105,12 @@ def _build_backbone(weights, image_size, alpha) -> keras.Model:
         ) from error
 
 
-def load_detector(model_path: str | Path) -> keras.Model:
+def load_detector(model_path: str | Path, argument: str = "model_path") -> keras.Model:
     """Loads a saved detector in safe mode, uncompiled.
+
+    Args:
+        model_path: The .keras file.
+        argument: What the errors call it.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -114,7 +118,7 @@ def load_detector(model_path: str | Path) -> keras.Model:
     """
     if not Path(model_path).is_file():
         raise FileNotFoundError(
-            f"There is no model at `model_path`: {model_path}. Train one with `python "
+            f"There is no model at `{argument}`: {model_path}. Train one with `python "
             "-m examples.deepfake_v3 train`, or give the path of yours."
         )
     model = keras.models.load_model(model_path, compile=False)
@@ -125,9 +129,10 @@ def load_detector(model_path: str | Path) -> keras.Model:
         or model.output_shape[1:] != (1,)
     ):
         raise ValueError(
-            f"The model in {model_path} must map square RGB images of a fixed size, "
-            "(batch, size, size, 3), to one probability, (batch, 1). Received: "
-            f"input_shape={model.input_shape}, output_shape={model.output_shape}"
+            f"The model at `{argument}`, {model_path}, must map square RGB images of a "
+            "fixed size, (batch, size, size, 3), to one probability, (batch, 1). "
+            f"Received: input_shape={model.input_shape}, "
+            f"output_shape={model.output_shape}"
         )
     return model
 

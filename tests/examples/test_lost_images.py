@@ -14,9 +14,10 @@ from PIL import Image
 from examples.deepfake_v3 import evaluate_model, train_model
 from examples.deepfake_v3.__main__ import main
 from examples.deepfake_v3.data import check_data_dir
-from examples.deepfake_v3.evaluate_model import compute_metrics, evaluate_model_v3
+from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.images import crop_to_size, read_image
 from examples.deepfake_v3.lost_images import LostImages, LostImagesError
+from examples.deepfake_v3.metrics import compute_metrics
 from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.train_model import train_model_v3
 
@@ -305,6 +306,7 @@ def test_evaluation_leaves_lost_images_out(tmp_path, pipeline, monkeypatch):
         data_dir=str(tmp_path / "data"),
         reports_dir=str(tmp_path / "reports"),
         generate_plots=False,
+        robustness_images=0,
         batch_size=2,
         pipeline=pipeline,
     )
