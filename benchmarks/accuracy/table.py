@@ -1,15 +1,16 @@
 """From the scores of all runs to one table."""
 
-import statistics
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.intervals import bootstrap_clusters, student_interval
+from benchmarks.intervals import student_interval
 from benchmarks.record import write_result
 from examples.deepfake_v3.data import ImageList
 from examples.deepfake_v3.evaluate_model import compute_metrics, find_optimal_threshold
 from examples.deepfake_v3.groups import FILE_NAME, read_groups
+from examples.deepfake_v3.intervals import bootstrap
+from examples.deepfake_v3.weighted_metrics import weighted_auc
 
 METRICS = ("accuracy", "auc_roc", "f1_score")
 
@@ -37,18 +38,19 @@ def difference(ours, theirs, labels, groups) -> tuple[str, str]:
     if not seeds:
         return "", ""
 
-    def auc(run, chosen):
-        return compute_metrics(labels[chosen], run["test"][chosen])["auc_roc"]
+    def by_seed(weights):
+        return [
+            weighted_auc(labels, ours[seed]["test"], weights)
+            - weighted_auc(labels, theirs[seed]["test"], weights)
+            for seed in seeds
+        ]
 
-    def mean_difference(chosen):
-        return statistics.mean(
-            auc(ours[seed], chosen) - auc(theirs[seed], chosen) for seed in seeds
-        )
+    def mean(weights):
+        return {"difference": np.mean(by_seed(weights), axis=0)}
 
-    everything = np.arange(len(labels))
-    by_seed = [auc(ours[s], everything) - auc(theirs[s], everything) for s in seeds]
-    low, high = bootstrap_clusters(mean_difference, groups, draws=400)
-    return student_interval(by_seed), f"{low:+.3f} to {high:+.3f}"
+    once = [float(value[0]) for value in by_seed(np.ones((1, len(labels))))]
+    low, high = bootstrap(mean, groups)["difference"]
+    return student_interval(once), f"{low:+.3f} to {high:+.3f}"
 
 
 def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
