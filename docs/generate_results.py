@@ -5,9 +5,9 @@ Each file is one table:
     {"title": …, "what": …, "machine": …, "versions": {…} or …, "command": …,
      "columns": [name, …], "rows": [[cell, …], …], "notes": …}
 
-`what`, `machine`, `versions`, `command` and `notes` may be left out; `figures`, a list
-of {"file": …, "alt": …} with files beside the page, may be added. With `--check` nothing
-is written, and a stale results.md is an error.
+`what`, `machine`, `versions`, `command` and `notes` may be left out, and `figures`, a
+list of {"file": …, "alt": …} with files below docs/. With `--check` nothing is written,
+and a stale results.md is an error.
 """
 
 import argparse

@@ -33,15 +33,16 @@ class Drawing:
 def main(drawing: Drawing) -> list[Path]:
     """Writes one figure of accuracies, and one of matrices for each set of edits."""
     result = json.loads(Path(drawing.result).read_text())
-    figures = [accuracy_figure(result)] + [
-        confusion_figure(result, edits)
-        for edits in dict.fromkeys(entry["edits"] for entry in result["measured"])
-    ]
+    with matplotlib.rc_context({"font.size": 11}):
+        figures = [accuracy_figure(result)] + [
+            confusion_figure(result, edits)
+            for edits in dict.fromkeys(entry["edits"] for entry in result["measured"])
+        ]
     paths = []
     for figure, shown in zip(figures, result["figures"], strict=True):
         path = Path(drawing.docs_dir) / shown["file"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Without the version of matplotlib, so that the same result gives the same file.
+        # Without the version of matplotlib: the same result gives the same file.
         figure.savefig(path, metadata={"Software": None})
         paths.append(path)
     return paths
@@ -142,8 +143,7 @@ def draw_confusion(axes: Axes, entry: dict, classes: list[str]) -> None:
 
 
 def _figure(width: float, height: float) -> Figure:
-    with matplotlib.rc_context({"font.size": 11}):
-        figure = Figure((width, height), dpi=DPI, layout="constrained")
+    figure = Figure((width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

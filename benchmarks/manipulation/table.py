@@ -43,68 +43,68 @@ def bootstrap_mean(by_photograph: np.ndarray) -> tuple[float, float]:
     )
 
 
-def write_table(path: Path, runs: dict[str, dict[str, list[dict]]]) -> None:
-    """One row for each set of edits, test set and first layer.
+def measure(runs: dict[str, dict[str, list[dict]]]) -> list[dict]:
+    """Accuracies, intervals and confusion matrices, and differences to `REFERENCE`.
 
     Args:
-        path: JSON file under `benchmarks/results`.
-        runs: Results of `run`, by set of edits and first layer, in the same order of
-            seeds for every first layer.
+        runs: Results of `run`, by set of edits and first layer, with the same seeds in
+            the same order for every first layer of a set.
+
+    Returns:
+        One entry for each set of edits, test set and first layer.
     """
-    rows: list[list] = []
     measured: list[dict] = []
     for edits, by_layer in runs.items():
         for test_set in by_layer[REFERENCE][0]["called"]:
-            reference = None
-            for first_layer, results in by_layer.items():
-                called = np.array([result["called"][test_set] for result in results])
-                by_photograph = accuracy_of_photographs(called)
-                accuracies = by_photograph.mean(axis=1).tolist()
-                interval = bootstrap_mean(by_photograph)
-                row = [edits, test_set, first_layer]
-                row += [student_interval(accuracies), to_text(interval)]
-                entry = {
-                    "edits": edits,
-                    "test_set": test_set,
-                    "first_layer": first_layer,
-                    "accuracies": accuracies,
-                    "interval": interval,
-                    "confusion": confusion_matrix(called),
-                }
-                if reference is None:
-                    reference = by_photograph
-                    row += ["", ""]
-                else:
-                    difference = by_photograph - reference
-                    entry["differences"] = difference.mean(axis=1).tolist()
-                    entry["difference_interval"] = bootstrap_mean(difference)
-                    row.append(student_interval(entry["differences"]))
-                    row.append(to_text(entry["difference_interval"]))
-                rows.append(row)
-                measured.append(entry)
-    first = next(iter(runs.values()))[REFERENCE]
-    settings = first[0]["settings"]
-    photographs = settings["photographs"]
-    steps = settings["patches"] * photographs["train"] * len(CLASSES)
+            called = {
+                first_layer: np.array([run["called"][test_set] for run in results])
+                for first_layer, results in by_layer.items()
+            }
+            accuracies = {
+                first_layer: accuracy_of_photographs(array)
+                for first_layer, array in called.items()
+            }
+            for first_layer, by_photograph in accuracies.items():
+                difference = by_photograph - accuracies[REFERENCE]
+                measured.append(
+                    {
+                        "edits": edits,
+                        "test_set": test_set,
+                        "first_layer": first_layer,
+                        "accuracies": by_photograph.mean(axis=1).tolist(),
+                        "interval": bootstrap_mean(by_photograph),
+                        "differences": difference.mean(axis=1).tolist(),
+                        "difference_interval": bootstrap_mean(difference),
+                        "confusion": confusion_matrix(called[first_layer]),
+                    }
+                )
+    return measured
+
+
+def to_row(entry: dict) -> list[str]:
+    """The cells of one row."""
+    row = [entry["edits"], entry["test_set"], entry["first_layer"]]
+    for values, interval in (
+        ("accuracies", "interval"),
+        ("differences", "difference_interval"),
+    ):
+        low, high = entry[interval]
+        row += [student_interval(entry[values]), f"{low:.3f} to {high:.3f}"]
+    return row if entry["first_layer"] != REFERENCE else [*row[:-2], "", ""]
+
+
+def write_table(path: Path, runs: dict[str, dict[str, list[dict]]]) -> None:
+    """Writes one row for each set of edits, test set and first layer.
+
+    Args:
+        path: JSON file under `benchmarks/results`.
+        runs: As for `measure`.
+    """
+    measured = measure(runs)
     write_result(
         path,
         title="Which first layer sees manipulations",
-        what=(
-            "Accuracy over six classes (none, median, blur, noise, resampling, JPEG) of "
-            f"the network of Bayar & Stamm (2018) on {SIZE}-pixel patches of the green "
-            f"channel, behind five first layers. {photographs['train']} photographs to "
-            f"train on, {settings['epochs']} epochs of {steps} patches drawn anew, "
-            f"Adam at {settings['learning_rate']:g}; val ({photographs['val']} "
-            "photographs) chooses the epoch. Test sets: "
-            + ", ".join(
-                f"{name} ({photographs[name]} photographs)"
-                for name in first[0]["called"]
-            )
-            + f", {settings['test_patches']} patches of each in each class. "
-            f"{len(first)} seeds, mean ± 95 % interval over seeds, and 95 % bootstrap "
-            "interval over photographs. Differences to the free layer are paired by "
-            "seed and by patch."
-        ),
+        what=describe_runs(next(iter(runs.values()))[REFERENCE]),
         columns=[
             "edits",
             "test set",
@@ -114,26 +114,28 @@ def write_table(path: Path, runs: dict[str, dict[str, list[dict]]]) -> None:
             f"minus {REFERENCE}",
             f"minus {REFERENCE}, bootstrap",
         ],
-        rows=rows,
+        rows=[to_row(entry) for entry in measured],
         notes=[
-            " ".join(f"{edits.capitalize()}: {describe(edits)}." for edits in runs),
+            " ".join(
+                f"{edits.capitalize()}: {describe_edits(edits)}." for edits in runs
+            ),
             "Every first layer saw the same patches in the same order with the same "
-            "optimizer, and the body behind it started from the same weights. The "
-            "photographs are split whole; they were edited whole and then cut, at "
-            "offsets that stand in all places of a grid of 8x8 equally often. Chance "
-            "is 0.167.",
+            "optimizer, and the body behind it started from the same weights, but for "
+            "the convolution that reads its maps. Photographs are split whole; they "
+            "were edited whole and then cut, at offsets that stand in all places of a "
+            "grid of 8x8 equally often. Chance is 0.167.",
         ],
-        figures=figures(measured),
+        figures=describe_figures(measured),
         classes=CLASSES,
         measured=measured,
         learning_curves=[
             {
                 "edits": edits,
                 "first_layer": first_layer,
-                "val_accuracies": [result["val_accuracies"] for result in results],
-                "losses": [result["losses"] for result in results],
-                "best_epochs": [result["best_epoch"] for result in results],
-                "seconds": [result["seconds"] for result in results],
+                "val_accuracies": [run["val_accuracies"] for run in results],
+                "losses": [run["losses"] for run in results],
+                "best_epochs": [run["best_epoch"] for run in results],
+                "seconds": [run["seconds"] for run in results],
             }
             for edits, by_layer in runs.items()
             for first_layer, results in by_layer.items()
@@ -141,7 +143,37 @@ def write_table(path: Path, runs: dict[str, dict[str, list[dict]]]) -> None:
     )
 
 
-def figures(measured: list[dict]) -> list[dict[str, str]]:
+def describe_runs(results: list[dict]) -> str:
+    """What was measured and how, in words, from the runs of one first layer."""
+    settings, test_sets = results[0]["settings"], results[0]["called"]
+    photographs = settings["photographs"]
+    patches = settings["patches"] * photographs["train"] * len(CLASSES)
+    return (
+        f"Accuracy over the classes {', '.join(CLASSES)} of the network of Bayar & "
+        f"Stamm (2018) on {SIZE}-pixel patches of the green channel, behind five first "
+        f"layers. {photographs['train']} photographs to train on, "
+        f"{settings['epochs']} epochs of {patches} patches drawn anew, batches of "
+        f"{settings['batch_size']}, Adam at {settings['learning_rate']:g}; "
+        f"{photographs['val']} photographs (val) choose the epoch. Test sets: "
+        + ", ".join(f"{name} with {photographs[name]}" for name in test_sets)
+        + f" photographs, {settings['test_patches']} patches of each in each class. "
+        f"{len(results)} seeds, mean ± 95 % interval over seeds, and 95 % bootstrap "
+        f"interval over photographs. Differences to the {REFERENCE} layer are paired, "
+        "by seed and by photograph."
+    )
+
+
+def describe_edits(edits: str) -> str:
+    """The edits of a set, in words."""
+    it = SETS[edits]
+    return (
+        f"median {it.median}×{it.median}, Gaussian blur σ {it.blur:g}, noise "
+        f"σ {it.noise:g} rounded to whole grey levels, bilinear resampling "
+        f"×{it.resampling:g}, JPEG {it.jpeg}"
+    )
+
+
+def describe_figures(measured: list[dict]) -> list[dict[str, str]]:
     """Files that `benchmarks.manipulation.figures` draws, and what they show."""
     test_set = measured[0]["test_set"]
     shown = [
@@ -149,8 +181,7 @@ def figures(measured: list[dict]) -> list[dict[str, str]]:
             "file": "images/manipulation_accuracy.png",
             "alt": (
                 "Accuracy behind each first layer, for each set of edits and test set: "
-                "the first columns of the table as dots, one a seed, with the bootstrap "
-                "interval over photographs as a bar."
+                "one dot a seed, and a bar for the bootstrap interval over photographs."
             ),
         }
     ]
@@ -179,18 +210,3 @@ def most_confused(confusion: list[list[int]]) -> str:
     np.fill_diagonal(shares, 0)
     true, called = np.unravel_index(np.argmax(shares), shares.shape)
     return f"{CLASSES[true]} called {CLASSES[called]}, {shares[true, called]:.0%}"
-
-
-def to_text(interval: tuple[float, float]) -> str:
-    """An interval, as `low to high`."""
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def describe(edits: str) -> str:
-    """The edits of a set, in words."""
-    it = SETS[edits]
-    return (
-        f"median {it.median}×{it.median}, Gaussian blur σ {it.blur:g}, noise "
-        f"σ {it.noise:g} rounded to whole grey levels, bilinear resampling "
-        f"×{it.resampling:g}, JPEG {it.jpeg}"
-    )
