@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-CLASSES = ("none", "median", "blur", "noise", "resampling", "JPEG")
+CLASSES = ("untouched", "median", "blur", "noise", "resampling", "JPEG")
 """What was done to a patch, in the order of the labels."""
 
 
@@ -55,7 +55,7 @@ def edit(
         ValueError: If the name is not one of `CLASSES`.
     """
     match name:
-        case "none":
+        case "untouched":
             return photograph
         case "median":
             return ndimage.median_filter(photograph, strengths.median)

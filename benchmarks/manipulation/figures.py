@@ -110,7 +110,7 @@ def confusion_figure(result: dict, edits: str) -> Figure:
     last.set(
         xlabel="epoch",
         ylabel="accuracy on val",
-        title="learning curves (mean and range of seeds)",
+        title="learning: mean and range of seeds",
     )
     last.xaxis.get_major_locator().set_params(integer=True)
     last.grid(alpha=0.3)

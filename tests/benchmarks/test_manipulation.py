@@ -66,7 +66,7 @@ def test_edits_keep_shape_and_whole_grey_levels(photograph, rng, name, strengths
     edited = edit(photograph, name, strengths, rng)
     assert edited.shape == photograph.shape
     assert edited.dtype == "uint8"
-    assert np.array_equal(edited, photograph) == (name == "none")
+    assert np.array_equal(edited, photograph) == (name == "untouched")
 
 
 def test_median_removes_an_impulse_and_keeps_an_edge(rng):
@@ -390,7 +390,7 @@ def test_val_chooses_the_epoch_that_calls_the_test_sets(
 
 def test_accuracy_and_confusion_count_what_was_called():
     called = np.tile(np.arange(6)[:, None], (2, 1, 4))  # two photographs, all right
-    called[0, 3, :2] = 0  # noise called none
+    called[0, 3, :2] = 0  # noise called untouched
     assert accuracy_of_photographs(called).tolist() == [22 / 24, 1.0]
     confusion = np.array(confusion_matrix(called))
     assert confusion[3].tolist() == [2, 0, 0, 6, 0, 0]
