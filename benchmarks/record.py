@@ -22,7 +22,7 @@ def write_result(
     what: str,
     columns: list[str],
     rows: list[list],
-    notes: str = "",
+    notes: str | list[str] = "",
     **details,
 ) -> None:
     """Writes one table, with what is needed to measure it again.
@@ -33,7 +33,7 @@ def write_result(
         what: What was measured, and how, in a sentence or two.
         columns: Column headings.
         rows: Cells, numbers or text.
-        notes: What to know before one quotes it.
+        notes: What to know before one quotes it, in one or several paragraphs.
         **details: Further fields, such as the raw numbers of each seed.
     """
     result = {
@@ -82,4 +82,4 @@ def describe_versions() -> dict[str, str]:
 
 def _module() -> str:
     spec = sys.modules["__main__"].__spec__
-    return spec.name if spec else Path(sys.argv[0]).stem
+    return spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).stem

@@ -5,8 +5,9 @@ Each file is one table:
     {"title": …, "what": …, "machine": …, "versions": {…} or …, "command": …,
      "columns": [name, …], "rows": [[cell, …], …], "notes": …}
 
-`what`, `machine`, `versions`, `command` and `notes` may be left out. With `--check`
-nothing is written, and a stale results.md is an error.
+`what`, `machine`, `versions`, `command` and `notes` may be left out, and `figures`, a
+list of {"file": …, "alt": …} with files below docs/. With `--check` nothing is written,
+and a stale results.md is an error.
 """
 
 import argparse
@@ -75,6 +76,7 @@ def section(path: Path) -> str:
         result.get("what"),
         "\n".join([line(columns), "|---" * len(columns) + "|", *map(line, rows)]),
         *([notes] if isinstance(notes, str) else notes),
+        *(f"![{it['alt']}]({it['file']})" for it in result.get("figures", [])),
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items() if fact),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -1,0 +1,1 @@
+"""Which first layer tells best what was done to a photograph."""
