@@ -1,4 +1,4 @@
-"""Writes docs/results.md from the measurements in benchmarks/results/*.json.
+"""Writes docs/results/*.md from the measurements in benchmarks/results/*.json.
 
 Each file is one table:
 
@@ -7,7 +7,7 @@ Each file is one table:
 
 `what`, `machine`, `versions`, `command` and `notes` may be left out, and `figures`, a
 list of {"file": …, "alt": …} with files below docs/. With `--check` nothing is written,
-and a stale results.md is an error.
+and a stale page is an error.
 """
 
 import argparse
@@ -18,19 +18,20 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "results.md"
+PAGES = ROOT / "docs" / "results"
 
-HEAD = """\
+BENCHMARKS = ("speed_", "memory_", "t4_budget_")
+"""How files begin whose tables are about time and memory."""
+
+PAGE = """\
 <!-- Written by docs/generate_results.py. Do not edit. -->
 
-# Results
+# {title}
+
+{about} Each table comes from one file in `benchmarks/results/`, and names the machine
+and the command that made it. Losses are kept.
 
 """
-INTRODUCTION = """\
-Each table comes from one file in `benchmarks/results/`, and names the machine and the
-command that made it. Losses are kept.
-"""
-NONE_YET = "No results yet.\n"
 
 
 def cell(value: Any) -> str:
@@ -76,29 +77,43 @@ def section(path: Path) -> str:
         result.get("what"),
         "\n".join([line(columns), "|---" * len(columns) + "|", *map(line, rows)]),
         *([notes] if isinstance(notes, str) else notes),
-        *(f"![{it['alt']}]({it['file']})" for it in result.get("figures", [])),
+        *(f"![{it['alt']}](../{it['file']})" for it in result.get("figures", [])),
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items() if fact),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def page() -> str:
-    """The whole results page."""
-    sections = [section(path) for path in sorted(RESULTS.glob("*.json"))]
-    return HEAD + ("\n".join([INTRODUCTION, *sections]) if sections else NONE_YET)
+def pages() -> dict[Path, str]:
+    """The text of each page."""
+    files = sorted(RESULTS.glob("*.json"))
+    benchmarks = [path for path in files if path.name.startswith(BENCHMARKS)]
+    evaluation = [path for path in files if path not in benchmarks]
+    return {
+        PAGES / "benchmarks.md": PAGE.format(
+            title="Benchmarks", about="Time and memory, beside what is replaced."
+        )
+        + "\n".join(map(section, benchmarks)),
+        PAGES / "evaluation.md": PAGE.format(
+            title="Evaluation", about="Accuracy, data sets, and runs that survive."
+        )
+        + "\n".join(map(section, evaluation)),
+    }
 
 
 def main() -> None:
-    """Writes or checks the page."""
-    parser = argparse.ArgumentParser(description="Writes docs/results.md.")
+    """Writes or checks the pages."""
+    parser = argparse.ArgumentParser(description="Writes docs/results/*.md.")
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail if the page is stale"
+        "--check", action="store_true", help="write nothing, fail if a page is stale"
     )
-    content = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(content, "utf-8")
-    elif not PAGE.exists() or PAGE.read_text("utf-8") != content:
-        sys.exit("docs/results.md is stale: run python docs/generate_results.py")
+    check = parser.parse_args().check
+    for path, content in pages().items():
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != content:
+            name = path.relative_to(ROOT)
+            sys.exit(f"{name} is stale: run python docs/generate_results.py")
 
 
 if __name__ == "__main__":
