@@ -120,7 +120,7 @@ class Forecast(keras.callbacks.Callback):
         print(
             f"\n{self.pipeline_rate:,.0f} images/s from the pipeline alone, "
             f"{rate:,.0f} images/s trained; "
-            f"ends by {end:%H:%M on %d %B} at the latest.",
+            f"at this rate, the stage ends by {end:%H:%M on %d %B}.",
             flush=True,
         )
 

@@ -58,4 +58,4 @@ def test_forecast_says_rates_and_the_end_once(capsys, monkeypatch):
         f"{start + datetime.timedelta(seconds=60):%H:%M on %d %B}"
         for start in (before, datetime.datetime.now())
     }
-    assert any(f"ends by {end} at the latest" in printed for end in ends)
+    assert any(f"the stage ends by {end}." in printed for end in ends)
