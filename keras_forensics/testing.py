@@ -28,6 +28,7 @@ check_constraint()
 
 import inspect
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from keras_forensics import filters
+from keras_forensics.constraints import BayarConstraint
 
 _EPSILON = {
     "float16": 2.0**-10,
@@ -75,14 +77,24 @@ def uint8_images(shape=None):
         shape = st.just(shape)
     grey_level = st.sampled_from((0, 255)) | st.integers(0, 255)
     extremes = st.tuples(grey_level, grey_level).map(sorted)
-    return st.builds(_image, shape, extremes, st.booleans(), _SEEDS)
+    # Hypothesis prints an example as a call of the function that made it. Those of this
+    # module are public, so that it can be pasted.
+    return st.builds(make_images, shape, extremes, st.booleans(), _SEEDS)
 
 
-def _image(shape, extremes, two_valued, seed):
+def make_images(shape, grey_levels, two_valued, seed):
+    """One example of `uint8_images`, as hypothesis prints it.
+
+    Args:
+        shape: Shape of the batch.
+        grey_levels: `(lowest, highest)`, integers 0..255.
+        two_valued: If `True`, pixels are one or the other, and nothing between.
+        seed: Integer seed of the noise.
+    """
     random = np.random.default_rng(seed)
     if two_valued:  # the largest residuals there are
-        return random.choice(extremes, shape).astype("uint8")
-    low, high = extremes
+        return random.choice(grey_levels, shape).astype("uint8")
+    low, high = grey_levels
     return random.integers(low, high, shape, "uint8", endpoint=True)
 
 
@@ -101,7 +113,7 @@ def kernels(kernel_size=None, channels=None, filters=None, max_exponent=6):
     else:
         kernel_size = st.just(kernel_size)
     return st.builds(
-        _kernel,
+        make_kernel,
         kernel_size,
         _fixed_or_drawn(channels, 1, 3),
         _fixed_or_drawn(filters, 1, 3),
@@ -112,7 +124,18 @@ def kernels(kernel_size=None, channels=None, filters=None, max_exponent=6):
     )
 
 
-def _kernel(kernel_size, channels, filters, exponent, common, spread, seed):
+def make_kernel(kernel_size, channels, filters, exponent, common, spread, seed):
+    """One example of `kernels`, as hypothesis prints it.
+
+    Args:
+        kernel_size: `(height, width)`.
+        channels: Number of inputs.
+        filters: Number of outputs.
+        exponent: Power of 10 that scales all weights.
+        common: Part that all weights share, before they are scaled.
+        spread: Largest magnitude of the noise on it, before it is scaled.
+        seed: Integer seed of the noise.
+    """
     noise = np.random.default_rng(seed).uniform(
         -spread, spread, (*kernel_size, channels, filters)
     )
@@ -134,7 +157,7 @@ def filter_banks(max_filters=4, max_tap=12):
         max_tap: Largest magnitude of an off-centre tap.
     """
     return st.builds(
-        _filter_bank,
+        make_filter_bank,
         st.lists(st.sampled_from(_DIVISORS), min_size=1, max_size=max_filters),
         st.sampled_from([(3, 3), (5, 5), (1, 3), (3, 1), (3, 5)]),
         st.just(max_tap),
@@ -142,7 +165,15 @@ def filter_banks(max_filters=4, max_tap=12):
     )
 
 
-def _filter_bank(divisors, kernel_size, max_tap, seed):
+def make_filter_bank(divisors, kernel_size, max_tap, seed):
+    """One example of `filter_banks`, as hypothesis prints it.
+
+    Args:
+        divisors: List of integers, one a filter.
+        kernel_size: Odd `(height, width)`.
+        max_tap: Largest magnitude of an off-centre tap.
+        seed: Integer seed of the taps.
+    """
     height, width = kernel_size
     bank = np.random.default_rng(seed).integers(
         -max_tap, max_tap, (len(divisors), height, width), endpoint=True
@@ -166,15 +197,35 @@ def assert_bayar_constraint(layer_or_kernel):
     Args:
         layer_or_kernel: A built layer with a `kernel`, such as `BayarConv2D`, or a
             kernel of shape `(height, width, inputs, outputs)`.
+
+    Raises:
+        ValueError: If the layer has no kernel, or none yet.
     """
-    kernel, epsilon = _read(getattr(layer_or_kernel, "kernel", layer_or_kernel))
+    kernel = layer_or_kernel
+    if isinstance(kernel, keras.layers.Layer):
+        kernel = getattr(kernel, "kernel", None)
+    if kernel is None:
+        remedy = "pass the layer that has one, or a kernel"
+        if not layer_or_kernel.built:
+            remedy = "build it, or call it once, so that it has one"
+        raise ValueError(
+            f"`layer_or_kernel` has no `kernel`: {remedy}. "
+            f"Received: layer_or_kernel={layer_or_kernel}"
+        )
+    remedy = ""
+    if isinstance(getattr(kernel, "constraint", None), BayarConstraint):
+        remedy = (
+            "Keras applies a constraint only after a step of training: train the layer "
+            "first, or use BayarConv2D, whose kernel always holds it. "
+        )
+    kernel, epsilon = _read(kernel)
     assert np.isfinite(kernel).all(), "The kernel has taps that are not finite."
     centre = kernel[kernel.shape[0] // 2, kernel.shape[1] // 2]
-    assert (centre == -1).all(), f"Centre taps must be -1. Received: {centre}"
+    assert (centre == -1).all(), f"Centre taps must be -1. {remedy}Received: {centre}"
     error = abs(kernel.sum((0, 1)) - centre - 1)
     rounding = 8 * epsilon * abs(kernel).sum((0, 1))
     assert (error <= rounding).all(), (
-        "Off-centre taps must sum to 1 in every slice. Received sums: "
+        f"Off-centre taps must sum to 1 in every slice. {remedy}Received sums: "
         f"{1 + (kernel.sum((0, 1)) - centre - 1)}"
     )
 
@@ -203,14 +254,34 @@ def assert_exact_residual(layer, image):
     Args:
         layer: An `SRMFilterBank` or `SRMLayerV3` with `value_range=(0, 255)` and
             integer taps, of any dtype policy.
-        image: Batch of integer grey levels in the layer's data format.
+        image: Batch of integer grey levels 0..255, of any dtype, in the layer's data
+            format.
+
+    Raises:
+        ValueError: If `image` holds other values.
     """
     taps, divisors = _taps(layer)
+    fractions = taps[taps != np.round(taps)]
+    assert not fractions.size, (
+        "Residuals are exact for integer taps. Give `bank` integers, and what they are "
+        "divided by as `divisors`. "
+        f"Received: bank with {fractions.size} of {taps.size} taps not integers, such "
+        f"as {float(fractions[0])}"
+    )
     assert tuple(layer.value_range) == (0, 255), (
         "Residuals are exact for value_range=(0, 255). "
         f"Received: value_range={layer.value_range}"
     )
-    pixels = np.asarray(image).astype("int64")
+    pixels, _ = _read(image)
+    others = pixels[~((pixels == np.round(pixels)) & (0 <= pixels) & (pixels <= 255))]
+    if others.size:
+        raise ValueError(
+            "`image` must hold whole grey levels, integers 0..255: pass it as it is "
+            "before it is rescaled. "
+            f"Received: image with {others.size} of {pixels.size} values that are not, "
+            f"such as {float(others[0])}"
+        )
+    pixels = pixels.astype("int64")
     if layer.data_format == "channels_first":
         pixels = np.moveaxis(pixels, 1, -1)
     residuals = _integer_residuals(pixels, taps, layer.padding, layer.strides)
@@ -254,10 +325,14 @@ def assert_serializable(layer, x=None):
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
     dropped = [name for name in names if name not in config]
-    assert not dropped, f"get_config() of {layer.name!r} drops {dropped}."
+    entries = ", ".join(f"{name!r}: self.{name}" for name in dropped)
+    assert not dropped, (
+        f"get_config() of {layer.name!r} drops {dropped}. Let it return "
+        f"{{**super().get_config(), {entries}}}. Received: config={config}"
+    )
 
     record = keras.saving.serialize_keras_object(layer)
-    clone = keras.saving.deserialize_keras_object(json.loads(json.dumps(record)))
+    clone = _read_back(layer, json.loads(json.dumps(record)))
     assert keras.saving.serialize_keras_object(clone)["config"] == record["config"], (
         f"The configuration of {layer.name!r} changes when it is read back."
     )
@@ -281,6 +356,31 @@ def assert_serializable(layer, x=None):
         for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
             np.testing.assert_array_equal(theirs, ours, "A weight changed.")
         _assert_close(loaded(x, training=False), model(x, training=False))
+
+
+def _read_back(layer, record):
+    """The object that Keras makes of `record`; its errors say what to do about it."""
+    try:
+        return keras.saving.deserialize_keras_object(record)
+    except Exception as error:
+        unknown = re.search(r"Could not locate (?:class|function) '(\w+)'", str(error))
+        if unknown:
+            raise AssertionError(
+                f"Keras cannot find {unknown[1]!r} when {layer.name!r} is read back. "
+                "Decorate it with "
+                "@keras.saving.register_keras_serializable(package=...). "
+                f"Received: layer={layer}"
+            ) from error
+        # Keras wraps the reason, and puts the configuration before it.
+        reason: BaseException = error
+        while "Exception encountered: " in str(reason) and reason.__context__:
+            reason = reason.__context__
+        raise AssertionError(
+            f"{layer.name!r} cannot be made from its configuration "
+            f"({type(reason).__name__}: {reason}). get_config() must return every "
+            "argument that the constructor needs, and none that it does not take. "
+            f"Received: config={record['config']}"
+        ) from error
 
 
 def assert_batch_independent(model, x, tolerance=1e-5):

@@ -1,11 +1,20 @@
 """The kit for users: strategies draw what they say, assertions fail when they must."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
-from hypothesis import find, given
+from hypothesis import Phase, find, given, settings
 
-from keras_forensics import BayarConv2D, GatedFusion, SRMFilterBank, SRMLayerV3, testing
+from keras_forensics import (
+    BayarConstraint,
+    BayarConv2D,
+    GatedFusion,
+    SRMFilterBank,
+    SRMLayerV3,
+    testing,
+)
 from tests.backend import random_images, run_python
 
 # Strategies.
@@ -57,6 +66,26 @@ def test_filter_banks_are_integer_and_high_pass(arguments):
     SRMFilterBank(**arguments)
 
 
+@pytest.mark.parametrize(
+    "strategy", [testing.uint8_images(), testing.kernels(), testing.filter_banks()]
+)
+def test_a_failing_example_can_be_pasted(strategy):
+    failed = []
+
+    @settings(database=None, max_examples=1, phases=[Phase.generate])
+    @given(strategy)
+    def fail(example):
+        failed[:] = [example]
+        raise AssertionError
+
+    with pytest.raises(AssertionError) as caught:
+        fail()
+    notes = "\n".join(caught.value.__notes__)
+    call = re.search(r"example=(make_.*?),\n\)", notes, re.S)[1]
+    pasted = eval(call, vars(testing).copy())
+    np.testing.assert_equal(pasted, failed[0])
+
+
 # Assertions: each passes on a good example, and fails on a broken one.
 
 
@@ -94,6 +123,34 @@ def test_bayar_constraint_fails_on_an_unconstrained_layer():
     layer = keras.layers.Conv2D(2, 3)
     layer.build((None, None, None, 3))
     with pytest.raises(AssertionError, match="Centre taps must be -1"):
+        testing.assert_bayar_constraint(layer)
+
+
+def test_bayar_constraint_asks_for_an_unbuilt_layer_to_be_built():
+    message = (
+        "`layer_or_kernel` has no `kernel`: build it, or call it once.* "
+        "Received: layer_or_kernel=<BayarConv2D name=fresh, built=False>"
+    )
+    with pytest.raises(ValueError, match=message):
+        testing.assert_bayar_constraint(BayarConv2D(2, 5, name="fresh"))
+
+
+def test_bayar_constraint_asks_for_a_layer_with_a_kernel():
+    layer = GatedFusion()
+    layer.build([(None, 3), (None, 3)])
+    with pytest.raises(ValueError, match="has no `kernel`: pass the layer that has"):
+        testing.assert_bayar_constraint(layer)
+
+
+@pytest.mark.parametrize("centre", [0, -1])
+def test_bayar_constraint_says_when_keras_applies_a_constraint(centre):
+    layer = keras.layers.Conv2D(2, 3, kernel_constraint=BayarConstraint())
+    layer.build((None, None, None, 1))
+    kernel = np.zeros((3, 3, 1, 2))
+    kernel[1, 1] = centre
+    layer.set_weights([kernel, np.zeros(2)])
+    message = "only after a step of training: .* use BayarConv2D, .* Received"
+    with pytest.raises(AssertionError, match=message):
         testing.assert_bayar_constraint(layer)
 
 
@@ -150,6 +207,29 @@ def test_exact_residual_fails_on_another_shape():
 def test_exact_residual_refuses_another_value_range():
     with pytest.raises(AssertionError, match=r"Received: value_range=\(0, 1\)"):
         testing.assert_exact_residual(SRMLayerV3(value_range=(0, 1)), random_images())
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 256.0, np.nan, np.inf])
+def test_exact_residual_refuses_other_values_than_grey_levels(value):
+    images = np.zeros((1, 8, 8, 1), "float32")
+    testing.assert_exact_residual(SRMLayerV3(), images)
+    images[0, 1, 2, 0] = value
+    message = (
+        r"`image` must hold whole grey levels, integers 0\.\.255: .* "
+        f"Received: image with 1 of 64 values that are not, such as {value}$"
+    )
+    with pytest.raises(ValueError, match=message):
+        testing.assert_exact_residual(SRMLayerV3(), images)
+
+
+def test_exact_residual_refuses_taps_that_are_not_integers():
+    layer = SRMFilterBank([[[1 / 3, -1.0, 2 / 3]]])
+    message = (
+        "Give `bank` integers, .* as `divisors`. "
+        "Received: bank with 2 of 3 taps not integers, such as 0.333"
+    )
+    with pytest.raises(AssertionError, match=message):
+        testing.assert_exact_residual(layer, random_images())
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "reflect", "symmetric"])
@@ -226,10 +306,47 @@ class DependsOnItsPast(Scale):
         return super().call(inputs) + self.seen
 
 
+class NotRegistered(Scale):
+    pass
+
+
+@keras.saving.register_keras_serializable(package="keras_forensics_tests")
+class DropsAnInheritedArgument(Scale):
+    def __init__(self, **kwargs):
+        super().__init__(kwargs.pop("factor"), **kwargs)
+
+    def get_config(self):
+        return keras.layers.Layer.get_config(self)
+
+
+@keras.saving.register_keras_serializable(package="keras_forensics_tests")
+class TakesNoName(Scale):
+    def __init__(self, factor):
+        super().__init__(factor)
+
+
 @pytest.mark.parametrize(
     ("layer_class", "message"),
     [
-        (DropsAnArgument, r"drops \['factor'\]"),
+        (
+            DropsAnArgument,
+            r"drops \['factor'\]\. Let it return {\*\*super\(\)\.get_config\(\), "
+            r"'factor': self\.factor}\. Received: config={'name'",
+        ),
+        (
+            NotRegistered,
+            r"cannot find 'NotRegistered' .*\. Decorate it with @keras\.saving\."
+            r"register_keras_serializable\(package=.*Received: layer=<NotRegistered",
+        ),
+        (
+            DropsAnInheritedArgument,
+            r"configuration \(KeyError: 'factor'\)\. get_config\(\) must return every "
+            ".* Received: config={'name'",
+        ),
+        (
+            TakesNoName,
+            r"configuration \(TypeError: TakesNoName.__init__\(\) got an unexpected",
+        ),
         (SavesTheDefault, "`factor` of .* is 2.0, and 1.0 when"),
         (ChangesItsConfig, "configuration of .* changes when it is read back"),
         (ForgetsItsWeight, "A weight changed"),

@@ -43,7 +43,8 @@ class SRMFilterBank(keras.layers.Layer):
     Args:
         bank: Name of a bank in `keras_forensics.filters` (`"srm30"`, `"v3"`,
             `"rgbn"`), or an array of taps of shape `(filters, height, width)` with
-            odd height and width. Only integer taps give exact residuals.
+            odd height and width. Only integer taps give exact residuals. Taps are
+            not checked to sum to 0; `testing.assert_high_pass` does that.
         threshold: Truncation threshold $T$ in grey levels, a positive number, or
             `None` for no truncation.
         padding: `"reflect"` or `"symmetric"` (a flat image gives 0 everywhere),
