@@ -75,12 +75,12 @@ def arm(kill: Kill) -> None:
 
     match kill.event:
         case "write":  # both the state and a model are zip files
-            writer = zipfile._ZipWriteFile  # type: ignore[attr-defined]
+            writer = zipfile._ZipWriteFile  # type: ignore[attr-defined]  # private
             writer.write = dying(writer.write)
         case "flush":
             os.fsync = dying(os.fsync)
         case "rename" | "renamed":
-            pathlib.Path.replace = dying(  # type: ignore[method-assign]
+            pathlib.Path.replace = dying(  # type: ignore[method-assign]  # on purpose
                 pathlib.Path.replace, after=kill.event == "renamed"
             )
 

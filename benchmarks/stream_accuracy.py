@@ -8,7 +8,6 @@ a gate over features of a frozen backbone. Nothing is chosen on any split: the l
 epoch counts. Finished runs are kept in the working directory.
 """
 
-import csv
 import dataclasses
 from pathlib import Path
 
@@ -17,15 +16,14 @@ import numpy as np
 import tyro
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.intervals import student_interval
+from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.public_form import public_stream
 from benchmarks.record import write_result
+from examples.deepfake_v3 import groups as grouping
 from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.images import crop_to_size, read_image
-from examples.deepfake_v3.intervals import bootstrap
 from examples.deepfake_v3.model import HEAD_UNITS
-from examples.deepfake_v3.weighted_metrics import weighted_auc
 from keras_forensics.layers import ForensicStreamV3, GatedFusion
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -146,9 +144,10 @@ def run(benchmark: Benchmark, name: str, place: str, seed: int, load) -> np.ndar
 def read_groups(data_dir: str, images: ImageList) -> np.ndarray:
     """The group (source video) of every image, from `groups.csv`."""
     root = Path(data_dir)
-    with (root / "groups.csv").open(newline="") as file:
-        groups = {row["file"]: row["group"] for row in csv.DictReader(file)}
-    return np.array([groups[str(path.relative_to(root))] for path in images.paths])
+    groups = grouping.read_groups(root / grouping.FILE_NAME)
+    return np.array(
+        [groups[path.relative_to(root).as_posix()] for path in images.paths]
+    )
 
 
 def make_loader(benchmark: Benchmark, lists: dict[str, ImageList]):
@@ -200,19 +199,9 @@ def write_table(benchmark, scores, labels, groups) -> None:
         if name == "public form":
             rows.append([*row, "", ""])
             continue
-        public = aucs[place, "public form"]
-        differences = [a - b for a, b in zip(values, public, strict=True)]
-
-        def mean_difference(
-            weights, ours=scores[place, name], theirs=scores[place, "public form"]
-        ):
-            seeds = [
-                weighted_auc(labels, a, weights) - weighted_auc(labels, b, weights)
-                for a, b in zip(ours, theirs, strict=True)
-            ]
-            return {"difference": np.mean(seeds, axis=0)}
-
-        low, high = bootstrap(mean_difference, groups)["difference"]
+        differences, (low, high) = paired_auc_difference(
+            scores[place, name], scores[place, "public form"], labels, groups
+        )
         rows.append([*row, student_interval(differences), f"{low:.3f} to {high:.3f}"])
     write_result(
         Path(benchmark.results_dir) / "stream_accuracy.json",

@@ -4,13 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.intervals import student_interval
+from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.record import write_result
 from examples.deepfake_v3.data import ImageList
-from examples.deepfake_v3.evaluate_model import compute_metrics, find_optimal_threshold
-from examples.deepfake_v3.groups import FILE_NAME, read_groups
-from examples.deepfake_v3.intervals import bootstrap
-from examples.deepfake_v3.weighted_metrics import weighted_auc
+from examples.deepfake_v3.groups import find_manifest
+from examples.deepfake_v3.metrics import compute_metrics, find_optimal_threshold
 
 METRICS = ("accuracy", "auc_roc", "f1_score")
 
@@ -18,10 +16,8 @@ METRICS = ("accuracy", "auc_roc", "f1_score")
 def group_of_each(data_dir: str, images: ImageList) -> np.ndarray:
     """The group of every image; each is its own where there is no manifest."""
     root = Path(data_dir)
-    if not (root / FILE_NAME).exists():
-        return np.arange(len(images))
-    groups = read_groups(root / FILE_NAME)
     names = [path.relative_to(root).as_posix() for path in images.paths]
+    groups, _ = find_manifest(root, names)
     return np.array([groups.get(name, name) for name in names])
 
 
@@ -38,19 +34,12 @@ def difference(ours, theirs, labels, groups) -> tuple[str, str]:
     if not seeds:
         return "", ""
 
-    def by_seed(weights):
-        return [
-            weighted_auc(labels, ours[seed]["test"], weights)
-            - weighted_auc(labels, theirs[seed]["test"], weights)
-            for seed in seeds
-        ]
-
-    def mean(weights):
-        return {"difference": np.mean(by_seed(weights), axis=0)}
-
-    once = [float(value[0]) for value in by_seed(np.ones((1, len(labels))))]
-    low, high = bootstrap(mean, groups)["difference"]
-    return student_interval(once), f"{low:+.3f} to {high:+.3f}"
+    by_seed, (low, high) = paired_auc_difference(
+        *([runs[seed]["test"] for seed in seeds] for runs in (ours, theirs)),
+        labels,
+        groups,
+    )
+    return student_interval(by_seed), f"{low:+.3f} to {high:+.3f}"
 
 
 def write_table(benchmark, images: dict[str, ImageList], scores) -> None:

@@ -199,7 +199,7 @@ def _decode(image: Image.Image) -> np.ndarray:
 
 def _refuse_odd_levels(image: Image.Image) -> None:
     """Refuses TIFFs of which Pillow would give other grey levels than are meant."""
-    tags = image.tag_v2  # type: ignore[attr-defined]
+    tags = image.tag_v2  # type: ignore[attr-defined]  # TIFF has it
     base = ExifTags.Base
     if any(kind != 1 for kind in tags.get(base.SampleFormat, (1,))):
         raise UnusableImageError("signed or floating-point pixels, of unknown range")
