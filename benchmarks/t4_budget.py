@@ -27,8 +27,8 @@ FLOAT32_OPERATIONS = 8.1e12  # float32, a second (the same)
 BANDWIDTH = 320e9  # bytes a second (the same)
 HOURS = 2
 IMAGES = 20_000  # of an epoch, for the column of minutes
-# Augmentation: some ten passes that read and write a float32 image.
-AUGMENTATION_PASSES = 10
+# Augmentation: some four passes that read and write a float32 image.
+AUGMENTATION_PASSES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ def stream_costs(size: int) -> list[Cost]:
 
 def head_costs(features: int = 1280) -> list[Cost]:
     """Costs of the fusion and the head."""
-    widths = (2 * features, *HEAD_UNITS, 1)
+    widths = (3 * features, *HEAD_UNITS, 1)  # gated, ungated, and the gate
     return [Cost(2 * a * b, 2 * (a + b)) for a, b in itertools.pairwise(widths)]
 
 

@@ -5,7 +5,7 @@
 Every variant is trained on the same images in the same order, for the same epochs at
 the same rates: first with a frozen backbone, then in the stages of fine-tuning, as
 `train` and `fine-tune` do. The epoch and the threshold are chosen on val. Finished runs
-are kept in the working directory, unfinished ones go on.
+are kept in the working directory with their models, unfinished ones go on.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ from examples.deepfake_v3.model import (
 )
 from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.precision import building_under, choose_dtype_policy
+from examples.deepfake_v3.progress import save_model
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training import Stage, TrainingOptions, train_stage
 
@@ -148,6 +149,7 @@ def train(
             best = auc, model.get_weights()
         else:
             model.set_weights(best[1])
+    save_model(model, run / "model.keras")
     forget_stages(log_dirs)
     for path in run.glob("stage*.keras"):
         path.unlink()

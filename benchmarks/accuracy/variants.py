@@ -10,6 +10,8 @@ from keras import ops
 from examples.deepfake_v3.model import (
     build_model_v3,
     fake_probability,
+    normalised,
+    residual_strides,
     visual_features,
 )
 from keras_forensics.layers import (
@@ -36,19 +38,15 @@ class Truncated(keras.layers.Layer):
         return ops.clip(maps, -STREAM.threshold, STREAM.threshold)
 
 
-def srm(bank) -> keras.layers.Layer:
+def srm(bank, strides) -> keras.layers.Layer:
     """Fixed residuals, sampled as in the stream."""
-    return SRMFilterBank(bank, strides=STREAM.strides, padding="reflect", name="srm")
+    return SRMFilterBank(bank, strides=strides, padding="reflect", name="srm")
 
 
-def bayar() -> keras.layers.Layer:
+def bayar(strides) -> keras.layers.Layer:
     """Learnable residuals, sampled as in the stream."""
     return BayarConv2D(
-        STREAM.bayar_filters,
-        5,
-        strides=STREAM.strides,
-        padding="reflect",
-        name="bayar",
+        STREAM.bayar_filters, 5, strides=strides, padding="reflect", name="bayar"
     )
 
 
@@ -60,11 +58,11 @@ def random_bank() -> np.ndarray:
     return taps
 
 
-def gate_from(fronts: Callable[[], list[keras.layers.Layer]]) -> Callable:
+def stream_of(*fronts: Callable) -> Callable:
     """A stream with other residuals: the layers of `ForensicStreamV3` after them."""
 
-    def gate(images, units):
-        x = Truncated(fronts(), name="residuals")(images)
+    def stream(images, units, strides):
+        x = Truncated([front(strides) for front in fronts], name="residuals")(images)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         for channels in STREAM.features:
             x = keras.layers.Conv2D(
@@ -77,30 +75,46 @@ def gate_from(fronts: Callable[[], list[keras.layers.Layer]]) -> Callable:
             x
         )
 
-    return gate
+    return stream
 
 
-def whole_stream(images, units):
+def whole_stream(images, units, strides):
     """The stream as it is."""
-    return ForensicStreamV3(gate_dim=units, name="forensic_stream")(images)
-
-
-def constant_gate(images, units):
-    """A gate that lets half of every feature through, whatever the image."""
-    return ops.zeros_like(images[:, 0, 0, :1]) + ops.full((1, units), 0.5)
+    return ForensicStreamV3(gate_dim=units, strides=strides, name="forensic_stream")(
+        images
+    )
 
 
 def detector(
-    images, weights, visual_size, *, gate=whole_stream, attention=True, evidence=False
+    images,
+    weights,
+    visual_size,
+    *,
+    stream=whole_stream,
+    attention=True,
+    gating=True,
+    evidence=True,
 ):
-    """`build_model_v3` with other parts; `evidence` hands the head the gate, too."""
+    """`build_model_v3` with other parts, or without them.
+
+    Args:
+        images: Input of the model.
+        weights: Backbone weights.
+        visual_size: As in `build_model_v3`.
+        stream: Gives the gate from images, its length and the strides.
+        attention: Whether the visual stream has channel attention.
+        gating: Whether the gate scales features; otherwise one half scales them all.
+        evidence: Whether the head sees the gate itself.
+    """
     visual = visual_features(
         images, weights, visual_size=visual_size, attention=attention
     )
-    opened = gate(images, visual.shape[-1])
-    x = GatedFusion(name="gated_fusion")([visual, opened])
+    strides = residual_strides(images.shape[1], visual_size)
+    gate = stream(images, visual.shape[-1], strides)
+    scales = gate if gating else ops.full_like(gate, 0.5)
+    x = GatedFusion(name="gated_fusion")([visual, scales])
     if evidence:
-        x = keras.layers.Concatenate(name="evidence")([x, opened])
+        x = keras.layers.Concatenate(name="evidence")([x, normalised(gate)])
     return fake_probability(x)
 
 
@@ -118,7 +132,15 @@ def without_stream(images, weights, visual_size):
 
 def stream_alone(images, weights, visual_size):
     """The forensic stream and the head."""
-    return fake_probability(whole_stream(images, 1280))
+    strides = residual_strides(images.shape[1], visual_size)
+    return fake_probability(normalised(whole_stream(images, 1280, strides)))
+
+
+def enlarged_first(images, weights, visual_size):
+    """The detector on images that are enlarged before both streams."""
+    return detector(
+        keras.layers.Resizing(visual_size, visual_size)(images), weights, None
+    )
 
 
 VARIANTS: dict[str, Callable] = {
@@ -126,17 +148,20 @@ VARIANTS: dict[str, Callable] = {
     "plain backbone": plain_backbone,
     "no forensic stream": without_stream,
     "forensic stream alone": stream_alone,
-    "gate given to the head, too": functools.partial(detector, evidence=True),
-    "gate fixed at 1/2": functools.partial(detector, gate=constant_gate),
+    "gate not given to the head": functools.partial(detector, evidence=False),
+    "gate given to the head only": functools.partial(detector, gating=False),
     "no channel attention": functools.partial(detector, attention=False),
-    "SRM only": functools.partial(detector, gate=gate_from(lambda: [srm("v3")])),
-    "Bayar only": functools.partial(detector, gate=gate_from(lambda: [bayar()])),
+    "SRM only": functools.partial(
+        detector, stream=stream_of(functools.partial(srm, "v3"))
+    ),
+    "Bayar only": functools.partial(detector, stream=stream_of(bayar)),
     "random fixed filters": functools.partial(
-        detector, gate=gate_from(lambda: [srm(random_bank()), bayar()])
+        detector, stream=stream_of(functools.partial(srm, random_bank()), bayar)
     ),
     "bank of 30": functools.partial(
-        detector, gate=gate_from(lambda: [srm("srm30"), bayar()])
+        detector, stream=stream_of(functools.partial(srm, "srm30"), bayar)
     ),
+    "enlarged before both streams": enlarged_first,
 }
 """`{name: function of images, weights and visual_size, to the probability}`."""
 

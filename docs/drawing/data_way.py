@@ -5,7 +5,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from examples.deepfake_v3.model import HEAD_UNITS, build_model_v3
 
-WIDTH, HEIGHT = 4.9, 6.6  # inches
+WIDTH, HEIGHT = 4.9, 6.9  # inches
+BOTTOM = -0.3
 COLOURS = {"plain": "#eeeeee", "visual": "#d5e1f7", "forensic": "#f9dcd6"}
 
 
@@ -20,7 +21,7 @@ def data_way() -> Figure:
     head = ", ".join(map(str, HEAD_UNITS))
     figure = Figure((WIDTH, HEIGHT))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
+    axes.set(xlim=(0, WIDTH), ylim=(BOTTOM, HEIGHT + BOTTOM))
     axes.axis("off")
 
     def box(x, y, lines, kind="plain", width=2.1) -> None:
@@ -76,7 +77,7 @@ def data_way() -> Figure:
     box(right, 3.96, ["global average pooling", f"{stream.features[-1]}"], forensic)
     arrow((right, 3.68), (right, 3.48))
     box(right, 3.2, ["sigmoid gate", shape("forensic_stream")], forensic)
-    for x, name in ((left - 0.4, "visual stream"), (right + 0.4, "ForensicStreamV3")):
+    for x, name in ((left - 0.4, "visual stream"), (right + 0.36, "ForensicStreamV3")):
         axes.text(x, 2.72, name, ha="center", fontsize=9, color="#444444")
 
     arrow((left, 2.92), (middle - 0.3, 2.52))
@@ -87,13 +88,18 @@ def data_way() -> Figure:
         ["GatedFusion", f"[visual · gate, visual], {shape('gated_fusion')}"],
         width=2.7,
     )
-    arrow((middle, 1.96), (middle, 1.7))
+    arrow((middle, 1.96), (middle, 1.76))
+    # The gate goes past the fusion, too.
+    axes.plot((right + 1.0, right + 1.0), (2.92, 1.48), color="#808080", lw=1)
+    arrow((right + 1.0, 1.48), (middle + 1.35, 1.48))
     box(
         middle,
-        1.32,
-        [f"Dense {head}", "each with BatchNormalization", "and Dropout"],
+        1.48,
+        ["evidence", f"with the gate, normalised: {shape('evidence')}"],
         width=2.7,
     )
-    arrow((middle, 0.94), (middle, 0.68))
-    box(middle, 0.4, ["probability of fake", "sigmoid, float32"], width=2.7)
+    arrow((middle, 1.2), (middle, 0.9))
+    box(middle, 0.72, [f"Dense {head}, each with Dropout"], width=2.7)
+    arrow((middle, 0.54), (middle, 0.28))
+    box(middle, 0.0, ["probability of fake", "sigmoid, float32"], width=2.7)
     return figure

@@ -38,9 +38,9 @@ class FineTuneOptions(TrainingOptions):
     """Images, as data_dir/{train,val,test}/{real,fake}."""
     batch_size: int = 48
     """Images a step."""
-    first_layer_rate: float = 0.1
-    """Learning rate of the first backbone layer, relative to the head's. It grows
-    geometrically with depth."""
+    first_layer_rate: float = 1.0
+    """Learning rate of the first backbone layer, relative to the head's; below 1, it
+    grows geometrically with depth."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -62,7 +62,7 @@ class FineTuneConfig(FineTuneOptions):
     """Run every stage; otherwise the first one only."""
     unfreeze: tuple[int | None, ...] = (30, 80, None)
     """How many of the backbone's last layers each stage trains; None: all."""
-    learning_rates: tuple[float, ...] = (1e-4, 5e-5, 1e-5)
+    learning_rates: tuple[float, ...] = (4e-4, 4e-4, 4e-4)
     """Peak learning rate of each stage."""
     epochs: tuple[int, ...] = (5, 5, 5)
     """Epochs of each stage, at the most."""
@@ -90,7 +90,7 @@ class QuickFineTuneConfig(FineTuneOptions):
     """Where the best model is saved."""
     unfreeze: int | None = 80
     """How many of the backbone's last layers are trained; None: all."""
-    learning_rate: float = 5e-5
+    learning_rate: float = 4e-4
     """Peak learning rate."""
     epochs: int = 10
     """Epochs at the most."""

@@ -20,7 +20,8 @@ def build_model_v3(
 
     The visual stream is MobileNetV2, channel attention and global average pooling;
     the forensic stream is a gate over its features. The fusion keeps the ungated
-    features beside the gated ones, and a head 512-256-1 ends in a sigmoid.
+    features beside the gated ones. A gate can only weaken visual features, so the head
+    512-256-1 sees the gate itself, too, as forensic evidence.
 
     Args:
         weights: Backbone weights: `"imagenet"` (downloaded), a `.h5` file made for
@@ -31,7 +32,8 @@ def build_model_v3(
         dropout: Rate of both dropout layers of the head.
         visual_size: Side in pixels to which the visual stream enlarges its input,
             for images that are small by nature; `image_size` by default. The forensic
-            stream sees the pixels as they are.
+            stream sees the pixels as they are, and then every one of them instead of
+            every second.
 
     Returns:
         Uncompiled model: `(batch, image_size, image_size, 3)` in grey levels 0..255 →
@@ -43,11 +45,26 @@ def build_model_v3(
     """
     images = keras.Input((image_size, image_size, 3), name="image")
     visual = visual_features(images, weights, alpha, visual_size)
-    gate = ForensicStreamV3(gate_dim=visual.shape[-1], name="forensic_stream")(images)
+    gate = ForensicStreamV3(
+        gate_dim=visual.shape[-1],
+        strides=residual_strides(image_size, visual_size),
+        name="forensic_stream",
+    )(images)
     fused = GatedFusion(name="gated_fusion")([visual, gate])
+    features = keras.layers.Concatenate(name="evidence")([fused, normalised(gate)])
     return keras.Model(
-        images, fake_probability(fused, dropout), name="deepfake_detector_v3"
+        images, fake_probability(features, dropout), name="deepfake_detector_v3"
     )
+
+
+def residual_strides(image_size: int, visual_size: int | None) -> int:
+    """How far apart residuals are sampled: a small image has none to spare."""
+    return 1 if visual_size is not None and visual_size > image_size else 2
+
+
+def normalised(gate):
+    """The gate at the scale of the other features: alone, it hardly leaves one half."""
+    return keras.layers.BatchNormalization(momentum=0.9, name="evidence_norm")(gate)
 
 
 def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True):
@@ -65,11 +82,14 @@ def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True
 
 
 def fake_probability(features, dropout=0.3):
-    """The head: `(batch, 1)` from features."""
+    """The head: `(batch, 1)` from features.
+
+    Without batch normalisation, whose running statistics lag behind a backbone that
+    moves fast.
+    """
     x = features
     for units in HEAD_UNITS:
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{units}")(x)
-        x = keras.layers.BatchNormalization(momentum=0.9, name=f"norm_{units}")(x)
         x = keras.layers.Dropout(dropout, name=f"dropout_{units}")(x)
     # float32: 16 bits cannot tell probabilities near 0 and 1 apart.
     return keras.layers.Dense(

@@ -60,7 +60,7 @@ class TrainingOptions:
     """Batches of an epoch, after which it is validated and saved; left out: as many as
     show every image once. Fewer make less to lose of long epochs."""
     augment: bool = True
-    """Flips, quarter turns, mild photometric change and random erasing."""
+    """Flip and shift images, and erase rectangles of them, at random."""
     max_images_per_class: int | None = None
     """Train on this many images a class only, for quick experiments."""
     shuffle_labels: bool = False

@@ -243,10 +243,11 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
         model_path=str(path),
         data_dir=str(demo_data),
         output_path=str(tmp_path / "final.keras"),
+        first_layer_rate=0.1,
         log_dir=str(tmp_path / "logs"),
     )
     rates, epochs, trained, lowest = zip(*seen, strict=True)
-    assert rates == (1e-4, 5e-5, 1e-5)
+    assert rates == (4e-4, 4e-4, 4e-4)
     assert epochs == (5, 5, 5)
     assert 0 < trained[0] < trained[1] < trained[2] == 52  # all its convolutions
     assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
@@ -386,5 +387,5 @@ def test_defaults_are_those_of_the_recipe():
     assert (config.epochs, config.batch_size, config.label_smoothing) == (15, 64, 0.1)
     tuning = FineTuneConfig()
     assert tuning.unfreeze == (30, 80, None)
-    assert tuning.learning_rates == (1e-4, 5e-5, 1e-5)
+    assert tuning.learning_rates == (4e-4, 4e-4, 4e-4)
     assert (tuning.epochs, tuning.batch_size) == ((5, 5, 5), 48)
