@@ -44,8 +44,8 @@ class Benchmark:
     data_dir: str
     """Images, as data_dir/{train,val,test}/{real,fake}; groups.csv beside them, where
     there is one, gives the groups."""
-    weights: str
-    """MobileNetV2 weights, a .h5 file."""
+    weights: str | None
+    """MobileNetV2 weights, a .h5 file; None: random ones, to try the benchmark."""
     variants: tuple[str, ...] = ("detector", "plain backbone")
     """Variants by name."""
     reference: str = "plain backbone"

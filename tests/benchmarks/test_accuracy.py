@@ -1,0 +1,84 @@
+"""The variants of the detector, and runs that are not made twice."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from benchmarks.accuracy import __main__ as accuracy
+from benchmarks.accuracy.variants import VARIANTS, build, detector
+from examples.deepfake_v3.demo_set import render_demo_set
+from examples.deepfake_v3.model import build_model_v3
+from examples.deepfake_v3.training import TrainingOptions
+
+
+def names_and_shapes(model):
+    return [
+        (layer.name.rstrip("_0123456789"), [tuple(w.shape) for w in layer.weights])
+        for layer in model.layers
+        if layer.weights
+    ]
+
+
+def test_detector_with_all_its_parts_is_that_of_the_recipe():
+    images = keras.Input((32, 32, 3))
+    parts = keras.Model(images, detector(images, None, 64))
+    recipe = build_model_v3(None, 32, visual_size=64)
+    assert names_and_shapes(parts) == names_and_shapes(recipe)
+    assert parts.get_layer("forensic_stream").strides == (1, 1)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variant_gives_probabilities_and_hands_evidence_on(variant):
+    model = build(variant, None, 32, 64)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 32, 32, 3)).astype("float32")
+    images[1] //= 16
+    scores = ops.convert_to_numpy(model(images, training=False))
+    assert scores.shape == (2, 1)
+    assert ((scores > 0) & (scores < 1)).all()
+    # In a random backbone the image fades out, in the stream it does not.
+    names = {layer.name for layer in model.layers}
+    if "evidence" in names or "backbone" not in names:
+        assert scores[0] != scores[1]
+
+
+def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
+    data = render_demo_set(
+        tmp_path / "data",
+        images_per_class={"train": 4, "val": 4, "test": 4},
+        image_size=32,
+        seed=0,
+    )
+    benchmark = accuracy.Benchmark(
+        name="demo",
+        data_dir=str(data),
+        weights=None,
+        variants=("forensic stream alone", "plain backbone"),
+        seeds=(0,),
+        image_size=32,
+        frozen_epochs=1,
+        stage_epochs=(0, 0, 0),
+        batch_size=4,
+        options=TrainingOptions(verbose=0),
+        work_dir=str(tmp_path / "work"),
+        results_dir=str(tmp_path / "results"),
+    )
+    accuracy.main(benchmark)
+    table = json.loads((tmp_path / "results" / "accuracy_demo.json").read_text())
+    assert [row[0] for row in table["rows"]] == list(benchmark.variants)
+    by_hand = keras.models.load_model(
+        tmp_path / "work" / "demo" / "plain_backbone_all_0" / "model.keras"
+    )
+    assert by_hand.output_shape == (None, 1)
+
+    def fail(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(accuracy, "train", fail)
+    accuracy.main(benchmark)
+    with pytest.raises(ValueError, match="other settings"):
+        accuracy.main(dataclasses.replace(benchmark, batch_size=2))
