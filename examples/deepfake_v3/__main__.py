@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from examples.deepfake_v3.audit import AuditConfig, audit
+from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
@@ -15,6 +16,7 @@ from examples.deepfake_v3.fine_tune import (
     fine_tune_v3,
     quick_fine_tune,
 )
+from examples.deepfake_v3.predict_images import PredictConfig, predict_images
 from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
@@ -26,7 +28,9 @@ COMMANDS: dict[str, tuple[type, Callable]] = {
     "train": (Config, train_model_v3),
     "fine-tune": (FineTuneConfig, fine_tune_v3),
     "quick-fine-tune": (QuickFineTuneConfig, quick_fine_tune),
+    "calibrate": (CalibrateConfig, calibrate_model_v3),
     "evaluate": (EvaluateConfig, evaluate_model_v3),
+    "predict": (PredictConfig, predict_images),
 }
 
 
@@ -41,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = dict(COMMANDS.values())[type(config)]
     try:
         run(config)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, FloatingPointError, ImportError) as error:
         origin = traceback.extract_tb(error.__traceback__)[-1].filename
         if Path(origin).parent != Path(__file__).parent:
             raise  # not one of ours, which say what to do

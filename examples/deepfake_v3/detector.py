@@ -1,0 +1,215 @@
+"""The Python API: load a saved detector, let it look at images.
+
+from examples.deepfake_v3 import Detector
+
+detector = Detector.load("models/deepfake_detector_v3_final.keras")
+for prediction in detector.predict(["photo.jpg", "other.png"]):
+    print(prediction.file, prediction.verdict, prediction.probability)
+"""
+
+import collections
+import contextlib
+import dataclasses
+import os
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from examples.deepfake_v3.batch_scoring import LARGEST_BATCH, score_crops
+from examples.deepfake_v3.calibration import at_temperature
+from examples.deepfake_v3.decoding import SECONDS, Image, decode_ahead
+from examples.deepfake_v3.images import THREADS, UnusableImageError
+from examples.deepfake_v3.metadata import (
+    Metadata,
+    MetadataError,
+    check_sha256,
+    read_metadata,
+)
+from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.tiles import OVERLAP, Grid, lay_grid, mean_score
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a detector says of one image.
+
+    Attributes:
+        file: Path of the image; None for an array.
+        score: The model's output, from 0 for real to 1 for fake, and with tiles their
+            mean in logits; None for a file that could not be read.
+        probability: The score at the fitted temperature: of the images that get .8,
+            80 % are fake, where real and fake are as frequent as on val.
+        verdict: "real" or "fake", by the score and the stored threshold.
+        error: Why a file could not be read, else "".
+        grid: Where the tiles are; None without tiles.
+        map: Their scores, array `(rows, columns)`; None without tiles.
+    """
+
+    file: str | None
+    score: float | None = None
+    probability: float | None = None
+    verdict: str | None = None
+    error: str = ""
+    grid: Grid | None = None
+    map: np.ndarray | None = None
+
+
+class Detector:
+    """A saved detector with what its file says of it.
+
+    Attributes:
+        model: The Keras model: `(batch, size, size, 3)` in grey levels 0..255 →
+            `(batch, 1)`.
+        metadata: Threshold, temperature, class names and more.
+    """
+
+    def __init__(self, model: keras.Model, metadata: Metadata):
+        self.model = model
+        self.metadata = metadata
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike, expected_sha256: str | None = None
+    ) -> "Detector":
+        """Loads a detector that `train`, `fine-tune` or `calibrate` has written.
+
+        Args:
+            path: The .keras file.
+            expected_sha256: Hash of the whole file, kept elsewhere; any other file is
+                refused before anything in it is looked at.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            MetadataError: If the file carries no metadata, is damaged or was changed.
+            ValueError: If it is no detector, or holds layers that run code.
+        """
+        path = Path(path)
+        if path.is_file():  # what is missing, `load_detector` explains
+            if expected_sha256 is not None:
+                check_sha256(path, expected_sha256)
+            metadata = read_metadata(path)
+        model = load_detector(path, "path")
+        if model.input_shape[1] != metadata.image_size:
+            raise MetadataError(
+                f"The metadata of {path} are those of another model. Calibrate it "
+                f"anew. Received: image_size={metadata.image_size}, but the model "
+                f"takes {model.input_shape[1]}"
+            )
+        return cls(model, metadata)
+
+    def predict(
+        self, images: Image | Iterable[Image], *, tiles: bool = False
+    ) -> list[Prediction]:
+        """Looks at images.
+
+        Args:
+            images: Files, arrays `(height, width, 3)` of uint8, or a single one.
+            tiles: Look at all of an image, in tiles of the model's input size, instead
+                of at its centre only.
+
+        Returns:
+            A prediction for each, in order. Files that cannot be read have an `error`.
+
+        Raises:
+            ValueError: If an array is no image.
+        """
+        if isinstance(images, str | os.PathLike) or (
+            isinstance(images, np.ndarray) and images.ndim == 3
+        ):
+            images = [images]
+        return list(self.stream(images, tiles=tiles))
+
+    def stream(
+        self,
+        images: Iterable[Image],
+        *,
+        tiles: bool = False,
+        overlap: float = OVERLAP,
+        batch_size: int | None = None,
+        seconds: float = SECONDS,
+    ) -> Generator[Prediction]:
+        """`predict`, one at a time as they are ready, with more options.
+
+        Files are decoded in processes of their own while the model computes.
+
+        Args:
+            images: Files or arrays.
+            tiles: As in `predict`.
+            overlap: Share of a tile's side that its neighbour covers, at the least.
+            batch_size: Crops a batch to start with; by default an estimate. What does
+                not fit in memory is halved.
+            seconds: How long a file may be decoded.
+
+        Raises:
+            ValueError: If an array is no image.
+        """
+        size = self.metadata.image_size
+        pending: collections.deque[_Pending] = collections.deque()
+        decoded = decode_ahead(
+            images,
+            size=None if tiles else size,
+            seconds=seconds,
+            # Whole images take memory, crops hardly any.
+            ahead=THREADS if tiles else 2 * LARGEST_BATCH,
+        )
+
+        def crops() -> Iterator[np.ndarray]:
+            for image, pixels in decoded:
+                file = None if isinstance(image, np.ndarray) else os.fspath(image)
+                if isinstance(pixels, UnusableImageError):
+                    pending.append(_Pending(file, error=str(pixels)))
+                elif tiles:
+                    grid = lay_grid(pixels.shape[0], pixels.shape[1], size, overlap)
+                    count = len(grid.tops) * len(grid.lefts)
+                    pending.append(_Pending(file, grid, count=count))
+                    yield from grid.cut(pixels, size)
+                else:
+                    pending.append(_Pending(file, count=1))
+                    yield pixels
+
+        with contextlib.closing(decoded):
+            for score in score_crops(self.model, crops(), batch_size):
+                while pending[0].error:
+                    yield self._finish(pending.popleft())
+                pending[0].scores.append(score)
+                if len(pending[0].scores) == pending[0].count:
+                    yield self._finish(pending.popleft())
+            while pending:
+                yield self._finish(pending.popleft())
+
+    def judge(self, score: float) -> tuple[float, str]:
+        """The probability and the verdict that follow from a score."""
+        probability = at_temperature(np.array(score), self.metadata.temperature)
+        verdict = self.metadata.class_names[int(score >= self.metadata.threshold)]
+        return float(probability), verdict
+
+    def _finish(self, image: "_Pending") -> Prediction:
+        if image.error:
+            return Prediction(file=image.file, error=image.error)
+        if image.grid is None:
+            (score,), score_map = image.scores, None
+        else:
+            score_map = np.reshape(image.scores, image.grid.shape)
+            score = mean_score(score_map)
+        probability, verdict = self.judge(score)
+        return Prediction(
+            file=image.file,
+            score=score,
+            probability=probability,
+            verdict=verdict,
+            grid=image.grid,
+            map=score_map,
+        )
+
+
+@dataclasses.dataclass
+class _Pending:
+    """An image whose scores are not all there."""
+
+    file: str | None
+    grid: Grid | None = None
+    error: str = ""
+    count: int = 0
+    scores: list[float] = dataclasses.field(default_factory=list)
