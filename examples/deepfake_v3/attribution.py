@@ -1,12 +1,8 @@
 """What a detector's score depends on: places in the image, and channels of its gate.
 
-All of it is measured in logits by leaving something out and scoring again: no gradients,
-so it runs on every backend. Nothing is painted over. Both streams end in a mean over
-the image, and a mean over the rest of the image is what the detector computes for an
-image without that place, where a grey or blurred patch would be a forgery itself.
+All of it is measured in logits by leaving something out and scoring again, without
+gradients, so it runs on every backend.
 """
-
-import dataclasses
 
 import keras
 import numpy as np
@@ -24,7 +20,7 @@ class Streams:
 
     Args:
         detector: A model with a `ForensicStreamV3` and, as `visual_features`, a global
-            average pooling, that ends in the layer `fake_probability`.
+            average pooling, that ends in a `Dense` layer.
 
     Raises:
         ValueError: If a layer is missing.
@@ -38,33 +34,32 @@ class Streams:
         attention = [x for x in model.layers if isinstance(x, ChannelAttention)]
         # Attention weighs channels by their mean, so a place is left out before it.
         maps = attention[0].input if attention else pooling.input
-        last = _named(model, "fake_probability", keras.layers.Dense)
+        last = _last(model)
         self.stream = stream
         self.image_size = model.input_shape[1]
         self._visual = keras.Model(model.input, maps)
         self._head = keras.Model([maps, stream.output], last.input)
         self._last = last
 
-    def visual_maps(self, images) -> np.ndarray:
-        """`(batch, height, width, channels)`: what the visual stream pools."""
-        return _run(self._visual, images)
+    def visual_maps(self, images):
+        """What the visual stream pools: `(batch, height, width, channels)`."""
+        return self._visual(images, training=False)
 
-    def forensic_maps(self, images) -> np.ndarray:
-        """`(batch, height, width, channels)`: what the forensic stream pools."""
+    def forensic_maps(self, images):
+        """What the forensic stream pools: `(batch, height, width, channels)`."""
         before, _ = self._forensic_layers()
-        return _numpy(_through(before, self.stream.residuals(_tensor(images))))
+        return _through(before, self.stream.residuals(images))
 
-    def gate(self, forensic_maps) -> np.ndarray:
-        """`(batch, channels)` in [0, 1] from forensic maps."""
+    def gate(self, forensic_maps):
+        """The gate, `(batch, channels)` in [0, 1]."""
         _, after = self._forensic_layers()
-        return _numpy(_through([*after, self.stream.gate], _tensor(forensic_maps)))
+        return _through([*after, self.stream.gate], forensic_maps)
 
-    def logits(self, visual_maps, gates) -> np.ndarray:
-        """`(batch,)`: logits of the probability of fake."""
-        features = self._head([_tensor(visual_maps), _tensor(gates)], training=False)
+    def logits(self, visual_maps, gates):
+        """The logits of the probability of fake, `(batch,)`."""
+        features = self._head([visual_maps, gates], training=False)
         # The layer itself ends in a sigmoid, which saturates.
-        logits = ops.matmul(features, self._last.kernel) + self._last.bias
-        return _numpy(logits)[:, 0]
+        return (ops.matmul(features, self._last.kernel) + self._last.bias)[:, 0]
 
     def _forensic_layers(self):
         layers = self.stream.feature_layers
@@ -88,11 +83,14 @@ def leave_out(maps: np.ndarray, score) -> np.ndarray:
     # The mean over all, of maps so weighted, is the mean over the others.
     weights = (1 - np.eye(places, dtype="float32")) * places / (places - 1)
     weights = weights.reshape(places, height, width, 1)
-    without = [
-        score(maps * weights[start : start + BATCH])
-        for start in range(0, places, BATCH)
-    ]
-    return (score(maps[None]) - np.concatenate(without)).reshape(height, width)
+
+    def measure(weighted: np.ndarray) -> np.ndarray:
+        return ops.convert_to_numpy(score(ops.convert_to_tensor(weighted, "float32")))
+
+    without = np.concatenate(
+        [measure(maps * weights[i : i + BATCH]) for i in range(0, places, BATCH)]
+    )
+    return (measure(maps[None]) - without).reshape(height, width)
 
 
 def _only(model, kind):
@@ -115,6 +113,16 @@ def _named(model, name, kind):
     )
 
 
+def _last(model):
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense) and layer.output is model.outputs[0]:
+            return layer
+    raise ValueError(
+        "A detector to explain must end in a Dense layer, whose sigmoid is the score. "
+        f"Received: {[layer.name for layer in model.layers]}"
+    )
+
+
 def _through(layers, x):
     for layer in layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -122,15 +130,3 @@ def _through(layers, x):
         else:
             x = layer(x)
     return x
-
-
-def _run(model, images):
-    return _numpy(model(_tensor(images), training=False))
-
-
-def _tensor(values):
-    return ops.convert_to_tensor(np.asarray(values, "float32"))
-
-
-def _numpy(tensor) -> np.ndarray:
-    return ops.convert_to_numpy(tensor)
