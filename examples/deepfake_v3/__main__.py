@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from examples.deepfake_v3.audit import AuditConfig, audit
+from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
@@ -26,6 +27,7 @@ COMMANDS: dict[str, tuple[type, Callable]] = {
     "train": (Config, train_model_v3),
     "fine-tune": (FineTuneConfig, fine_tune_v3),
     "quick-fine-tune": (QuickFineTuneConfig, quick_fine_tune),
+    "calibrate": (CalibrateConfig, calibrate_model_v3),
     "evaluate": (EvaluateConfig, evaluate_model_v3),
 }
 

@@ -17,9 +17,10 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import keras
 import numpy as np
@@ -28,6 +29,7 @@ from keras import ops
 from examples.deepfake_v3.pipeline import Share
 
 Distribute = Literal["none", "devices", "hosts"]
+Result = TypeVar("Result")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,15 @@ def distributed(distribute: Distribute, batch_size: int) -> Iterator[None]:
             stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.callback(_current.reset, _current.set(cluster))
         yield
+
+
+def on_one_device(function: Callable[[], Result]) -> Result:
+    """Calls a function that knows nothing of the `distributed` block around it.
+
+    Strategies, distributions and the cluster belong to a thread.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
 
 
 def _connect(distribute: Distribute) -> Cluster:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from examples.deepfake_v3.calibrate_model import BATCH_SIZE
 from examples.deepfake_v3.calibration import (
     at_temperature,
     fit_temperature,
@@ -41,7 +42,7 @@ class EvaluateConfig:
     """Directory with val/{real,fake} and test/{real,fake}."""
     reports_dir: str = "reports"
     """Where card.html, evaluation.json, quarantine.csv and the figures are written."""
-    batch_size: int = 48
+    batch_size: int = BATCH_SIZE
     """Images per prediction step."""
     optimize_threshold: bool = True
     """Also report the metrics at the threshold that is best on val."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.calibrate_model import save_calibrated
 from examples.deepfake_v3.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
@@ -17,13 +18,14 @@ from examples.deepfake_v3.model import (
     unfreeze_backbone,
 )
 from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
-from examples.deepfake_v3.progress import as_history, epoch_score, save_model
+from examples.deepfake_v3.progress import as_history, epoch_score
 from examples.deepfake_v3.training import (
     Stage,
     TrainingOptions,
     check_model_path,
     check_range,
     check_room_for,
+    choose_images,
     train_stage,
 )
 
@@ -214,7 +216,14 @@ def _run_stages_here(config, output_path, stages):
             best_score, best_path = score, stage.best_path
         else:
             model.load_weights(cluster.output(best_path))
-    save_model(model, cluster.output(output_path))
+    save_calibrated(
+        model,
+        cluster.output(output_path),
+        choose_images(images, config),
+        config.data_dir,
+        lost,
+        config.pipeline,
+    )
     forget_stages(log_dirs)
     print(
         f"Saved {output_path} (the best of {len(stages)} stages: {best_path}, val AUC "

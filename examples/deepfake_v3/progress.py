@@ -13,6 +13,7 @@ from keras import ops
 
 from examples.deepfake_v3.distribution import statistics_of_one_device
 from examples.deepfake_v3.files import replacing
+from examples.deepfake_v3.metadata import Metadata, add_metadata
 
 
 def epoch_score(logs: Mapping[str, float]) -> tuple[float, float]:
@@ -125,10 +126,15 @@ class Forecast(keras.callbacks.Callback):
         )
 
 
-def save_model(model: keras.Model, path: Path) -> None:
-    """Saves the model whole, or leaves the old file."""
-    with replacing(path) as partial, statistics_of_one_device(model):
-        model.save(partial)
+def save_model(
+    model: keras.Model, path: Path, metadata: Metadata | None = None
+) -> None:
+    """Saves the model whole, with its metadata if any, or leaves the old file."""
+    with replacing(path) as partial:
+        with statistics_of_one_device(model):
+            model.save(partial)
+        if metadata is not None:
+            add_metadata(partial, metadata)
 
 
 def as_history(epochs: list[dict[str, float]]) -> dict[str, list[float]]:

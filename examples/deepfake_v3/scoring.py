@@ -83,6 +83,47 @@ class Scored:
         }
 
 
+def score_images(
+    model: keras.Model,
+    images: ImageList,
+    lost: LostImages,
+    *,
+    batch_size: int,
+    pipeline: Pipeline = "auto",
+    cache: PixelCache | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lets a detector score images, each cropped at the centre.
+
+    Args:
+        model: The detector.
+        images: The images.
+        lost: What becomes of images that can no longer be read; none is replaced, or
+            another would count twice.
+        batch_size: Images per prediction step.
+        pipeline: Input pipeline.
+        cache: Memory for decoded images; none by default.
+
+    Returns:
+        `(scores, read)`: probabilities of fake, float64, and which images they are of,
+        a boolean array over all of them.
+    """
+    dataset = make_dataset(
+        images,
+        image_size=model.input_shape[1],
+        batch_size=batch_size,
+        training=False,
+        pipeline=pipeline,
+        cache=cache,
+        lost=lost,
+    )
+    # A bar on a terminal only, not in log files.
+    verbose = 1 if sys.stdout.isatty() else 0
+    with lost.ending_readably():
+        scores = np.asarray(model.predict(dataset, verbose=verbose), np.float64)
+    read = ~lost.marked(images)
+    return scores[read, 0], read
+
+
 class Scorer:
     """Lets detectors score the images of one directory.
 
@@ -123,25 +164,19 @@ class Scorer:
         self, model: keras.Model, images: ImageList, cache: PixelCache | None = None
     ) -> Scored:
         """Scores images; those that can no longer be read are left out."""
-        dataset = make_dataset(
+        scores, read = score_images(
+            model,
             images,
-            image_size=model.input_shape[1],
+            self.lost,
             batch_size=self.batch_size,
-            training=False,
             pipeline=self.pipeline,
             cache=cache,
-            lost=self.lost,
         )
-        # A bar on a terminal only, not in log files.
-        verbose = 1 if sys.stdout.isatty() else 0
-        with self.lost.ending_readably():
-            scores = np.asarray(model.predict(dataset, verbose=verbose), np.float64)
-        read = ~self.lost.marked(images)
         paths = tuple(
             path for path, kept in zip(images.paths, read, strict=True) if kept
         )
         clusters = self._clusters(paths)
-        return Scored(paths, images.labels[read], scores[read, 0], clusters)
+        return Scored(paths, images.labels[read], scores, clusters)
 
     def _clusters(self, paths: Sequence[Path]) -> np.ndarray:
         return grouping.units([self.groups.get(self.name(path)) for path in paths], [])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.calibrate_model import save_calibrated
 from examples.deepfake_v3.checkpoint import forget_stages
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
@@ -18,13 +19,14 @@ from examples.deepfake_v3.model import (
 )
 from examples.deepfake_v3.pipeline import make_dataset
 from examples.deepfake_v3.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.progress import as_history, save_model
+from examples.deepfake_v3.progress import as_history
 from examples.deepfake_v3.training import (
     Stage,
     TrainingOptions,
     check_model_path,
     check_range,
     check_room_for,
+    choose_images,
     train_stage,
 )
 
@@ -143,7 +145,14 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
     freeze_backbone(model)
     with lost.ending_readably():
         epochs = train_stage(model, images, config, stage, lost)
-    save_model(model, cluster.output(path))
+    save_calibrated(
+        model,
+        cluster.output(path),
+        choose_images(images, config),
+        config.data_dir,
+        lost,
+        config.pipeline,
+    )
     forget_stages([cluster.output(logs / stage.name)])
     print(
         f"Saved {path} (the same weights as {stage.best_path}), its logs in "

@@ -203,14 +203,10 @@ def train_stage(
         ValueError: If a run with other settings or images is unfinished in the same
             log directory, and `options.force` is `False`.
     """
-    train = images["train"].limited(options.max_images_per_class, options.seed)
-    val = images["val"]
-    if options.shuffle_labels:
-        train = train.with_shuffled_labels(options.seed)
-        val = val.with_shuffled_labels(options.seed + 1)
+    listed = choose_images(images, options)
+    train, val = listed["train"], listed["val"]
     # Every stage has an order, crops, augmentation and dropout of its own.
     seed = options.seed + 100 * stage.number
-    listed = {"train": train, "val": val}
     cluster = current_cluster()
     log_dir = cluster.found_output(Path(options.log_dir) / stage.name)
     best_path = cluster.found_output(stage.best_path)
@@ -301,6 +297,18 @@ def train_stage(
         )
     checkpoint.restore_best()
     return checkpoint.logs
+
+
+def choose_images(
+    images: Mapping[str, ImageList], options: TrainingOptions
+) -> dict[str, ImageList]:
+    """Those of train and val that a run learns from, with the labels that it sees."""
+    train = images["train"].limited(options.max_images_per_class, options.seed)
+    val = images["val"]
+    if options.shuffle_labels:
+        train = train.with_shuffled_labels(options.seed)
+        val = val.with_shuffled_labels(options.seed + 1)
+    return {"train": train, "val": val}
 
 
 def check_room_for(

@@ -4,39 +4,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-from PIL import Image
 
 from examples.deepfake_v3 import evaluate_model
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.metrics import compute_metrics
-
-SIZE = 32
-
-
-def save_brightness_model(path, bias=0.0):
-    """Saves a model whose score is the mean grey level / 255, shifted by `bias`."""
-    images = keras.Input((SIZE, SIZE, 3))
-    grey = keras.layers.GlobalAveragePooling2D()(images)
-    score = keras.layers.Dense(1, "relu", name="score")(grey)
-    model = keras.Model(images, score)
-    model.get_layer("score").set_weights(
-        [np.full((3, 1), 1 / 765, "float32"), np.array([bias], "float32")]
-    )
-    model.save(path)
-
-
-def write_images(directory, grey_levels):
-    """Flat images: `{"val": ([real levels], [fake levels]), …}`."""
-    for split, classes in grey_levels.items():
-        for name, levels in zip(("real", "fake"), classes, strict=True):
-            folder = directory / split / name
-            folder.mkdir(parents=True)
-            for index, level in enumerate(levels):
-                image = np.full((SIZE, SIZE, 3), level, np.uint8)
-                Image.fromarray(image).save(folder / f"{index}.png")
+from tests.examples.brightness import save_brightness_model, write_images
 
 
 @pytest.fixture
