@@ -16,27 +16,26 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tyro
 from PIL import Image
-from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from benchmarks.record import write_result
-from examples.deepfake_v3.attribution import Streams, leave_out
+from examples.deepfake_v3.attribution import BLOCKS, Streams, blur, occlude
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.images import crop_to_size, read_image
 from examples.deepfake_v3.intervals import bootstrap
 from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.precision import with_policy
 
 RESULTS = Path(__file__).parent / "results"
-BLOCKS = 8  # a side
-STEPS = 8  # of deletion
+STEPS = 4  # of deletion
 BATCH = 32
-GRADIENT_STEPS = 32  # of integrated gradients
-STREAMS = ("visual", "forensic")
+GRADIENT_STEPS = 16  # of integrated gradients
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,64 +57,87 @@ class Benchmark:
 class OneStream:
     """A detector of which one stream sees other images, and the other one image."""
 
-    def __init__(self, streams: Streams, name: str, image: np.ndarray):
-        self.streams, self.name = streams, name
+    def __init__(self, streams: Streams, detector: keras.Model, image: np.ndarray):
+        self.streams, self.detector = streams, detector
         images = tf.constant(image[None], "float32")
-        self.visual = streams.visual_maps(images)
-        self.forensic = streams.forensic_maps(images)
-        self.gate = streams.gate(self.forensic)
-        self.maps = self.visual if name == "visual" else self.forensic
+        self.features, self.gate = streams.visual(images), streams.forensic(images)
 
-    def of_maps(self, maps):
-        """Logits, `(batch,)`, of other maps of this stream."""
-        if self.name == "visual":
-            return self.streams.logits(maps, _repeat(self.gate, maps))
-        gates = self.streams.gate(maps)
-        return self.streams.logits(_repeat(self.visual, maps), gates)
-
-    def of_images(self, images):
+    def logits(self, images):
         """Logits, `(batch,)`, if this stream saw `images`."""
-        streams = self.streams
-        see = streams.visual_maps if self.name == "visual" else streams.forensic_maps
-        return self.of_maps(see(tf.cast(images, "float32")))
+        return self.of_maps(self.maps(images))
 
     def in_batches(self, images: np.ndarray) -> np.ndarray:
-        """`of_images` of many."""
+        """`logits` of many, as an array."""
+        starts = range(0, len(images), BATCH)
         return np.concatenate(
-            [
-                self.of_images(images[i : i + BATCH])
-                for i in range(0, len(images), BATCH)
-            ]
+            [self.logits(tf.constant(images[i : i + BATCH], "float32")) for i in starts]
         )
 
+    def maps(self, images):
+        """What the stream pools: `(batch, height, width, channels)`."""
+        raise NotImplementedError
 
-def _repeat(values, like):
-    return tf.repeat(values, len(like), axis=0)
+    def of_maps(self, maps):
+        """Logits, `(batch,)`, of such maps."""
+        raise NotImplementedError
 
 
-def left_out(seen: OneStream, image: np.ndarray) -> np.ndarray:
-    """Each place of the pooled maps left out of their mean."""
-    return leave_out(seen.maps.numpy()[0], seen.of_maps)
+class VisualStream(OneStream):
+    """The visual stream, of images with one gate."""
+
+    def __init__(self, streams: Streams, detector: keras.Model, image: np.ndarray):
+        super().__init__(streams, detector, image)
+        pooling = detector.get_layer("visual_features")
+        self.model = keras.Model(detector.input, pooling.input)
+
+    def maps(self, images):
+        return self.model(images, training=False)
+
+    def of_maps(self, maps):
+        return self.streams.logits(tf.reduce_mean(maps, (1, 2)), self.gate)
 
 
-def alone(seen: OneStream, image: np.ndarray) -> np.ndarray:
-    """The logit of each third of the sides of the pooled maps, taken as the whole."""
-    maps = seen.maps.numpy()[0]
-    size = max(1, round(maps.shape[0] / 3))
-    means = ndimage.uniform_filter(maps, (size, size, 0), mode="nearest")
-    flat = means.reshape(-1, 1, 1, maps.shape[-1])
-    whole = tf.constant(np.broadcast_to(flat, (len(flat), *maps.shape)))
-    logits = [seen.of_maps(whole[i : i + BATCH]) for i in range(0, len(flat), BATCH)]
-    return np.concatenate(logits).reshape(maps.shape[:2])
+class ForensicStream(OneStream):
+    """The forensic stream, of images with one set of visual features."""
+
+    def maps(self, images):
+        return self._through(self.streams.stream.residuals(images), before=True)
+
+    def of_maps(self, maps):
+        gates = self.streams.stream.gate(self._through(maps, before=False))
+        return self.streams.logits(self.features, gates)
+
+    def _through(self, x, before: bool):
+        layers = self.streams.stream.feature_layers
+        pool = [layer.name for layer in layers].index("pool")
+        for layer in layers[:pool] if before else layers[pool:]:
+            # Normalisation learns in training; the others are the same.
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            x = layer(x, training=False) if norm else layer(x)
+        return x
+
+
+STREAMS = {"visual": VisualStream, "forensic": ForensicStream}
+
+
+def occluded(seen: OneStream, image: np.ndarray) -> np.ndarray:
+    """What `explain` shows."""
+    return occlude(seen.in_batches, image)
+
+
+def occluded_by_colour(seen: OneStream, image: np.ndarray) -> np.ndarray:
+    """The same with the mean colour of the image in place of the blurred one."""
+    return occlude(seen.in_batches, image, FILLS["its mean colour"](image, None))
 
 
 def grad_cam(seen: OneStream, image: np.ndarray) -> np.ndarray:
     """Grad-CAM of the pooled maps, with its sign."""
+    maps = seen.maps(tf.constant(image[None], "float32"))
     with tf.GradientTape() as tape:
-        tape.watch(seen.maps)
-        logit = seen.of_maps(seen.maps)
-    weights = tf.reduce_mean(tape.gradient(logit, seen.maps), (1, 2), keepdims=True)
-    return tf.reduce_sum(weights * seen.maps, -1)[0].numpy()
+        tape.watch(maps)
+        logit = seen.of_maps(maps)
+    weights = tf.reduce_mean(tape.gradient(logit, maps), (1, 2), keepdims=True)
+    return tf.reduce_sum(weights * maps, -1)[0].numpy()
 
 
 def integrated_gradients(seen: OneStream, image: np.ndarray) -> np.ndarray:
@@ -124,39 +146,13 @@ def integrated_gradients(seen: OneStream, image: np.ndarray) -> np.ndarray:
     total = np.zeros(image.shape)
     shares = (np.arange(GRADIENT_STEPS) + 0.5) / GRADIENT_STEPS
     for part in np.array_split(shares, GRADIENT_STEPS // 8):
-        images = tf.constant(
-            start + part[:, None, None, None] * (image - start), tf.float32
-        )
+        between = start + part[:, None, None, None] * (image - start)
+        images = tf.constant(between, "float32")
         with tf.GradientTape() as tape:
             tape.watch(images)
-            logits = seen.of_images(images)
+            logits = seen.logits(images)
         total += tf.reduce_sum(tape.gradient(logits, images), 0).numpy()
     return (total / GRADIENT_STEPS * (image - start)).sum(-1)
-
-
-def occlusion(fill: str) -> Callable[[OneStream, np.ndarray], np.ndarray]:
-    """Windows of a quarter of the sides replaced, at every eighth."""
-
-    def attribute(seen: OneStream, image: np.ndarray) -> np.ndarray:
-        side = len(image) // BLOCKS
-        filled = FILLS[fill](image, None)
-        images, places = [], []
-        for row in range(-1, BLOCKS):
-            for column in range(-1, BLOCKS):
-                place = tuple(
-                    slice(max(0, i * side), (i + 2) * side) for i in (row, column)
-                )
-                images.append(image.copy())
-                images[-1][place] = filled[place]
-                places.append(place)
-        drops = seen.of_images(image[None]).numpy() - seen.in_batches(np.stack(images))
-        total, count = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
-        for place, drop in zip(places, drops, strict=True):
-            total[place] += drop
-            count[place] += 1
-        return total / count
-
-    return attribute
 
 
 def at_random(seen: OneStream, image: np.ndarray) -> np.ndarray:
@@ -165,9 +161,7 @@ def at_random(seen: OneStream, image: np.ndarray) -> np.ndarray:
 
 
 FILLS: dict[str, Callable[[np.ndarray, np.ndarray | None], np.ndarray]] = {
-    "blurred": lambda image, _: ndimage.gaussian_filter(
-        image, (len(image) / 16, len(image) / 16, 0)
-    ),
+    "blurred": lambda image, _: blur(image),
     "its mean colour": lambda image, _: np.broadcast_to(
         image.mean((0, 1)), image.shape
     ),
@@ -175,12 +169,10 @@ FILLS: dict[str, Callable[[np.ndarray, np.ndarray | None], np.ndarray]] = {
 }
 
 METHODS: dict[str, Callable[[OneStream, np.ndarray], np.ndarray]] = {
-    "left out of the mean": left_out,
-    "alone in the mean": alone,
+    "occlusion, blurred": occluded,
+    "occlusion, mean colour": occluded_by_colour,
     "Grad-CAM": grad_cam,
     "integrated gradients": integrated_gradients,
-    "occlusion, blurred": occlusion("blurred"),
-    "occlusion, mean colour": occlusion("its mean colour"),
     "random": at_random,
 }
 
@@ -227,7 +219,8 @@ def composites(
 
 def main(config: Benchmark) -> None:
     """Measures, and writes the table."""
-    streams = Streams(load_detector(config.model_path))
+    detector = with_policy(load_detector(config.model_path), "float32")
+    streams = Streams(detector)
     test = check_data_dir(config.data_dir, ("test",))["test"]
     test = test.limited(config.images_per_class, seed=0)
     images = [
@@ -249,9 +242,9 @@ def main(config: Benchmark) -> None:
         for stream in STREAMS
         for method in METHODS
     }
-    for stream in STREAMS:
+    for stream, see in STREAMS.items():
         for image, other in tqdm(list(zip(images, others, strict=True)), stream):
-            seen = OneStream(streams, stream, image)
+            seen = see(streams, detector, image)
             for method, attribute in METHODS.items():
                 attribution = attribute(seen, image)
                 for name, fill in FILLS.items():
@@ -260,7 +253,7 @@ def main(config: Benchmark) -> None:
                         deletion(seen, image, attribution, filled)
                     )
         for image, chosen in tqdm(halves, f"{stream}, composites"):
-            seen = OneStream(streams, stream, image)
+            seen = see(streams, detector, image)
             for method, attribute in METHODS.items():
                 auc = roc_auc_score(
                     chosen.ravel(), blocks(attribute(seen, image)).ravel()

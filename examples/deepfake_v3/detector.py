@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from examples.deepfake_v3.calibration import at_temperature
+from examples.deepfake_v3.explanation import Explainer, Explanation
 from examples.deepfake_v3.images import UnusableImageError, crop_to_size, read_image
 from examples.deepfake_v3.metadata import (
     Metadata,
@@ -62,6 +63,7 @@ class Detector:
     def __init__(self, model: keras.Model, metadata: Metadata):
         self.model = model
         self.metadata = metadata
+        self._explainer: Explainer | None = None
 
     @classmethod
     def load(
@@ -124,6 +126,27 @@ class Detector:
             crop = crop_to_size(pixels, self.metadata.image_size)
             scores = self.model.predict_on_batch(crop[None])
             yield self.judge(file, float(np.asarray(scores)[0, 0]))
+
+    def explain(self, image: Image) -> Explanation:
+        """Says what the verdict on one image depends on.
+
+        Args:
+            image: A file or an array. Of an image larger than the model's input, the
+                centre is looked at.
+
+        Raises:
+            UnusableImageError: If the file cannot be read.
+            ValueError: If the model is not made of two streams as `build_model_v3`
+                makes it, or an array is no image.
+        """
+        if self._explainer is None:
+            self._explainer = Explainer(self.model)
+        file = None if isinstance(image, np.ndarray) else os.fspath(image)
+        pixels = image if isinstance(image, np.ndarray) else read_image(image)
+        crop = crop_to_size(pixels, self.metadata.image_size)
+        score = float(np.asarray(self.model.predict_on_batch(crop[None]))[0, 0])
+        prediction = self.judge(file, score)
+        return self._explainer.explain(pixels, prediction, self.metadata.threshold)
 
     def judge(self, file: str | None, score: float) -> Prediction:
         """The prediction that follows from a score."""
