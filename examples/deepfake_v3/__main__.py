@@ -18,6 +18,7 @@ from examples.deepfake_v3.fine_tune import (
     quick_fine_tune,
 )
 from examples.deepfake_v3.package import PackageConfig, package_model
+from examples.deepfake_v3.predict_images import PredictConfig, predict_images
 from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
@@ -31,6 +32,7 @@ COMMANDS: dict[str, tuple[type, Callable]] = {
     "quick-fine-tune": (QuickFineTuneConfig, quick_fine_tune),
     "calibrate": (CalibrateConfig, calibrate_model_v3),
     "evaluate": (EvaluateConfig, evaluate_model_v3),
+    "predict": (PredictConfig, predict_images),
     "explain": (ExplainConfig, explain_images),
     "package": (PackageConfig, package_model),
 }

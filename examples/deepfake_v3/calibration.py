@@ -28,7 +28,7 @@ def fit_temperature(labels: np.ndarray, scores: np.ndarray) -> float:
         its lower end where no image is on the wrong side of .5, since then there is no
         best one.
     """
-    logits = _logits(scores)
+    logits = to_logits(scores)
     # Over the logarithm of the temperature, where twice and half are as far from 1.
     found = minimize_scalar(
         lambda log_t: np.mean(_losses(labels, logits / np.exp(log_t))),
@@ -46,7 +46,7 @@ def is_at_end(temperature: float) -> bool:
 
 def at_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities of fake with their logits divided by `temperature`."""
-    return 1 / (1 + np.exp(-_logits(scores) / temperature))
+    return 1 / (1 + np.exp(-to_logits(scores) / temperature))
 
 
 def measure_calibration(scored: Scored, temperature: float) -> dict[str, Measured]:
@@ -56,7 +56,7 @@ def measure_calibration(scored: Scored, temperature: float) -> dict[str, Measure
         "log_loss" and "brier" with intervals, and "ece", the expected calibration
         error, without one: resampling raises it.
     """
-    labels, logits = scored.labels, _logits(scored.scores) / temperature
+    labels, logits = scored.labels, to_logits(scored.scores) / temperature
     # Unscaled, the scores themselves: what compute_metrics measures.
     scores = (
         scored.scores
@@ -77,7 +77,8 @@ def measure_calibration(scored: Scored, temperature: float) -> dict[str, Measure
     } | {"ece": measured(expected_calibration_error(labels, scores), None)}
 
 
-def _logits(scores: np.ndarray) -> np.ndarray:
+def to_logits(scores: np.ndarray) -> np.ndarray:
+    """The logits of probabilities, finite for 0 and 1 too."""
     clipped = np.clip(np.asarray(scores, np.float64), CLIP, 1 - CLIP)
     return np.log(clipped) - np.log1p(-clipped)
 

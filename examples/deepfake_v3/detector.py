@@ -7,17 +7,21 @@ for prediction in detector.predict(["photo.jpg", "other.png"]):
     print(prediction.file, prediction.verdict, prediction.probability)
 """
 
+import collections
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from examples.deepfake_v3.batch_scoring import LARGEST_BATCH, score_crops
 from examples.deepfake_v3.calibration import at_temperature
+from examples.deepfake_v3.decoding import SECONDS, Image, decode_ahead
 from examples.deepfake_v3.explanation import Explainer, Explanation
-from examples.deepfake_v3.images import UnusableImageError, crop_to_size, read_image
+from examples.deepfake_v3.images import THREADS, UnusableImageError, crop_to_size
 from examples.deepfake_v3.metadata import (
     Metadata,
     MetadataError,
@@ -25,9 +29,7 @@ from examples.deepfake_v3.metadata import (
     read_metadata,
 )
 from examples.deepfake_v3.model import load_detector
-
-Image = str | os.PathLike | np.ndarray
-"""A file, or an array `(height, width, 3)` of uint8 in grey levels 0..255."""
+from examples.deepfake_v3.tiles import OVERLAP, Grid, lay_grid, mean_score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,12 +38,14 @@ class Prediction:
 
     Attributes:
         file: Path of the image; None for an array.
-        score: The model's output, from 0 for real to 1 for fake; None for a file that
-            could not be read.
+        score: The model's output, from 0 for real to 1 for fake, and with tiles their
+            mean in logits; None for a file that could not be read.
         probability: The score at the fitted temperature: of the images that get .8,
-            80 % were fake on val, where as many were real as fake.
+            80 % are fake, where real and fake are as frequent as on val.
         verdict: "real" or "fake", by the score and the stored threshold.
         error: Why a file could not be read, else "".
+        grid: Where the tiles are; None without tiles.
+        map: Their scores, array `(rows, columns)`; None without tiles.
     """
 
     file: str | None
@@ -49,6 +53,8 @@ class Prediction:
     probability: float | None = None
     verdict: str | None = None
     error: str = ""
+    grid: Grid | None = None
+    map: np.ndarray | None = None
 
 
 class Detector:
@@ -95,12 +101,15 @@ class Detector:
             )
         return cls(model, metadata)
 
-    def predict(self, images: Image | Iterable[Image]) -> list[Prediction]:
+    def predict(
+        self, images: Image | Iterable[Image], *, tiles: bool = False
+    ) -> list[Prediction]:
         """Looks at images.
 
         Args:
-            images: Files, arrays, or a single one. Of an image larger than the model's
-                input, the centre is looked at.
+            images: Files, arrays `(height, width, 3)` of uint8, or a single one.
+            tiles: Look at all of an image, in tiles of the model's input size, instead
+                of at its centre only.
 
         Returns:
             A prediction for each, in order. Files that cannot be read have an `error`.
@@ -108,24 +117,69 @@ class Detector:
         Raises:
             ValueError: If an array is no image.
         """
-        return list(self.stream(images))
-
-    def stream(self, images: Image | Iterable[Image]) -> Iterator[Prediction]:
-        """`predict`, one at a time as they are ready."""
         if isinstance(images, str | os.PathLike) or (
             isinstance(images, np.ndarray) and images.ndim == 3
         ):
             images = [images]
-        for image in images:
-            file = None if isinstance(image, np.ndarray) else os.fspath(image)
-            try:
-                pixels = image if isinstance(image, np.ndarray) else read_image(image)
-            except UnusableImageError as error:
-                yield Prediction(file=file, error=str(error))
-                continue
-            crop = crop_to_size(pixels, self.metadata.image_size)
-            scores = self.model.predict_on_batch(crop[None])
-            yield self.judge(file, float(np.asarray(scores)[0, 0]))
+        return list(self.stream(images, tiles=tiles))
+
+    def stream(
+        self,
+        images: Iterable[Image],
+        *,
+        tiles: bool = False,
+        overlap: float = OVERLAP,
+        batch_size: int | None = None,
+        seconds: float = SECONDS,
+    ) -> Generator[Prediction]:
+        """`predict`, one at a time as they are ready, with more options.
+
+        Files are decoded in processes of their own while the model computes.
+
+        Args:
+            images: Files or arrays.
+            tiles: As in `predict`.
+            overlap: Share of a tile's side that its neighbour covers, at the least.
+            batch_size: Crops a batch to start with; by default an estimate. What does
+                not fit in memory is halved.
+            seconds: How long a file may be decoded.
+
+        Raises:
+            ValueError: If an array is no image.
+        """
+        size = self.metadata.image_size
+        pending: collections.deque[_Pending] = collections.deque()
+        decoded = decode_ahead(
+            images,
+            size=None if tiles else size,
+            seconds=seconds,
+            # Whole images take memory, crops hardly any.
+            ahead=THREADS if tiles else 2 * LARGEST_BATCH,
+        )
+
+        def crops() -> Iterator[np.ndarray]:
+            for image, pixels in decoded:
+                file = None if isinstance(image, np.ndarray) else os.fspath(image)
+                if isinstance(pixels, UnusableImageError):
+                    pending.append(_Pending(file, error=str(pixels)))
+                elif tiles:
+                    grid = lay_grid(pixels.shape[0], pixels.shape[1], size, overlap)
+                    count = len(grid.tops) * len(grid.lefts)
+                    pending.append(_Pending(file, grid, count=count))
+                    yield from grid.cut(pixels, size)
+                else:
+                    pending.append(_Pending(file, count=1))
+                    yield pixels
+
+        with contextlib.closing(decoded):
+            for score in score_crops(self.model, crops(), batch_size):
+                while pending[0].error:
+                    yield self._finish(pending.popleft())
+                pending[0].scores.append(score)
+                if len(pending[0].scores) == pending[0].count:
+                    yield self._finish(pending.popleft())
+            while pending:
+                yield self._finish(pending.popleft())
 
     def explain(self, image: Image) -> Explanation:
         """Says what the verdict on one image depends on.
@@ -136,24 +190,51 @@ class Detector:
 
         Raises:
             UnusableImageError: If the file cannot be read.
-            ValueError: If the model is not made of two streams as `build_model_v3`
-                makes it, or an array is no image.
+            ValueError: If the array is no image, or the model is not made of two
+                streams as `build_model_v3` makes it.
         """
         if self._explainer is None:
             self._explainer = Explainer(self.model)
-        file = None if isinstance(image, np.ndarray) else os.fspath(image)
-        pixels = image if isinstance(image, np.ndarray) else read_image(image)
-        crop = crop_to_size(pixels, self.metadata.image_size)
-        score = float(np.asarray(self.model.predict_on_batch(crop[None]))[0, 0])
-        prediction = self.judge(file, score)
-        return self._explainer.explain(pixels, prediction, self.metadata.threshold)
+        ((_, photograph),) = decode_ahead([image], size=None, ahead=1)
+        if isinstance(photograph, UnusableImageError):
+            raise photograph
+        crop = crop_to_size(photograph, self.metadata.image_size)
+        (prediction,) = self.predict(crop)
+        if not isinstance(image, np.ndarray):
+            prediction = dataclasses.replace(prediction, file=os.fspath(image))
+        return self._explainer.explain(photograph, prediction, self.metadata.threshold)
 
-    def judge(self, file: str | None, score: float) -> Prediction:
-        """The prediction that follows from a score."""
-        metadata = self.metadata
+    def judge(self, score: float) -> tuple[float, str]:
+        """The probability and the verdict that follow from a score."""
+        probability = at_temperature(np.array(score), self.metadata.temperature)
+        verdict = self.metadata.class_names[int(score >= self.metadata.threshold)]
+        return float(probability), verdict
+
+    def _finish(self, image: "_Pending") -> Prediction:
+        if image.error:
+            return Prediction(file=image.file, error=image.error)
+        if image.grid is None:
+            (score,), score_map = image.scores, None
+        else:
+            score_map = np.reshape(image.scores, image.grid.shape)
+            score = mean_score(score_map)
+        probability, verdict = self.judge(score)
         return Prediction(
-            file=file,
+            file=image.file,
             score=score,
-            probability=float(at_temperature(np.array(score), metadata.temperature)),
-            verdict=metadata.class_names[int(score >= metadata.threshold)],
+            probability=probability,
+            verdict=verdict,
+            grid=image.grid,
+            map=score_map,
         )
+
+
+@dataclasses.dataclass
+class _Pending:
+    """An image whose scores are not all there."""
+
+    file: str | None
+    grid: Grid | None = None
+    error: str = ""
+    count: int = 0
+    scores: list[float] = dataclasses.field(default_factory=list)

@@ -1,96 +1,77 @@
-"""Explains a detector's verdicts: one picture an image."""
+"""The command: what verdicts depend on, one picture an image."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import sys
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 from tqdm import tqdm
 
-from examples.deepfake_v3.data import list_files
 from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.explanation_figure import save_explanation
 from examples.deepfake_v3.files import check_writable
 from examples.deepfake_v3.images import UnusableImageError
+from examples.deepfake_v3.predict_images import UNREADABLE, find_files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExplainConfig:
-    """Draw what the verdict on an image depends on, one picture an image."""
+    """Draw what the verdict on an image depends on, one picture an image.
 
-    inputs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Images, or folders of them."""
+    The exit code is 0 if there is a picture of each, 3 if some files could not be read.
+    """
+
+    sources: tyro.conf.Positional[tuple[str, ...]]
+    """Files, folders (with their subfolders), globs in quotes, or - for a list of
+    paths, one a line, on standard input."""
     model_path: str = "models/deepfake_detector_v3_final.keras"
-    """The trained model, a .keras file."""
+    """The model, a .keras file that train, fine-tune or calibrate has written."""
+    expected_sha256: str | None = None
+    """Hash of the model file, kept elsewhere; any other file is refused."""
     output_dir: str = "explanations"
-    """Where the pictures are written, as NAME.png for each image."""
+    """Where the pictures are written, NAME.png for each image."""
+
+    def __post_init__(self):
+        if not self.sources:
+            raise ValueError(
+                "`sources` must name what to explain: files, folders, globs or '-'. "
+                "Received: sources=()"
+            )
 
 
-def explain_images(config: ExplainConfig | None = None, **overrides) -> list[Path]:
-    """Draws a picture for each image.
-
-    Args:
-        config: The options.
-        **overrides: Fields of `ExplainConfig` by name.
-
-    Returns:
-        The pictures, in the order of the images; there is none for an image that
-        cannot be read, which is printed.
+def explain_images(config: ExplainConfig) -> None:
+    """Draws a picture of each image, and ends with the exit code.
 
     Raises:
-        FileNotFoundError: If there is no model, or no file or folder where one is
-            named.
+        FileNotFoundError: If there is no model, or nothing to explain.
         OSError: If a picture cannot be written.
-        ValueError: If the model carries no metadata or cannot be explained, or none of
-            the images can be read.
-        TypeError: If an override is no field of `ExplainConfig`.
+        ValueError: If the model cannot be used, or is not made of two streams.
+        SystemExit: With code 3, if some files could not be read.
     """
-    config = (
-        dataclasses.replace(config, **overrides)
-        if config
-        else ExplainConfig(**overrides)
-    )
-    files = list(_find(config.inputs))
-    detector = Detector.load(config.model_path)
+    detector = Detector.load(config.model_path, config.expected_sha256)
+    files, _ = find_files(config.sources)
     output_dir = Path(config.output_dir)
     check_writable(output_dir)
-    pictures: list[Path] = []
+    taken: set[Path] = set()
+    # disable=None: a bar on a terminal only, not in log files.
     for file in tqdm(files, "explaining", unit="image", disable=None):
         try:
             explanation = detector.explain(file)
         except UnusableImageError as error:
-            tqdm.write(f"{file}: {error}")
+            tqdm.write(f"{file}: {error}", file=sys.stderr)
             continue
-        pictures.append(_free_name(output_dir, file, pictures))
-        save_explanation(explanation, pictures[-1])
-    if not pictures:
-        raise ValueError(
-            "`inputs` must name at least one image that can be read. Received: "
-            f"inputs={config.inputs}"
-        )
-    print(f"Saved {len(pictures)} of {len(files)} pictures in {output_dir}.")
-    return pictures
+        picture = _free_name(output_dir, Path(file).stem, taken)
+        taken.add(picture)
+        save_explanation(explanation, picture)
+    print(f"Saved {len(taken)} pictures of {len(files)} images in {output_dir}.")
+    if len(taken) < len(files):
+        sys.exit(UNREADABLE)
 
 
-def _find(inputs: Iterable[str]) -> Iterator[Path]:
-    for name in inputs:
-        path = Path(name)
-        if path.is_dir():
-            yield from list_files(path)
-        elif path.exists():
-            yield path
-        else:
-            raise FileNotFoundError(
-                f"`inputs` must be files or folders. Received: {name!r}, which does "
-                "not exist"
-            )
-
-
-def _free_name(directory: Path, image: Path, taken: list[Path]) -> Path:
-    """NAME.png, or NAME_2.png and so on where images have the same name."""
-    path, number = directory / f"{image.stem}.png", 1
+def _free_name(directory: Path, name: str, taken: set[Path]) -> Path:
+    """NAME.png, or NAME_2.png and so on: names repeat in different folders."""
+    path, number = directory / f"{name}.png", 1
     while path in taken:
         number += 1
-        path = directory / f"{image.stem}_{number}.png"
+        path = directory / f"{name}_{number}.png"
     return path

@@ -19,7 +19,7 @@ from examples.deepfake_v3.figures import DPI, FAKE, GREY, REAL
 from examples.deepfake_v3.files import replacing
 
 PANEL = 224  # pixels, about the side of a panel
-LETTER = 7.0  # pixels, the mean width at 10 points
+LETTER = 7.6  # pixels, the mean width at 10 points
 COLUMNS = 5  # of residual maps
 CHANNELS = 8  # of the gate
 STRENGTH = 0.75  # of the colour over the strongest block
@@ -55,7 +55,9 @@ class _Sheet:
         unit = self.unit = max(1.0, self.panel / PANEL)
         self.gap = round(18 * unit)
         self.width = COLUMNS * self.panel + (COLUMNS + 1) * self.gap
-        caption = _wrapped(explanation.caption, self.width / unit)
+        caption = _wrapped(
+            explanation.caption, (self.width - 2 * self.gap) / unit
+        )
         lines = caption.count("\n") + 1
         rows = [50 * unit, self.panel + 66 * unit, *[self.panel + 26 * unit] * 2]
         self.height = round(sum(rows) + (74 + 15.5 * lines) * unit)
@@ -94,7 +96,7 @@ class _Sheet:
             self._attribution(axes, values)
             self._sign_bar(column, top + self.panel + round(8 * self.unit), values)
         left = 3 * (self.panel + self.gap) + self.gap
-        room = round(88 * self.unit)  # of the channels' names
+        room = round(112 * self.unit)  # of the channels' names
         box = (left + room, top, 2 * self.panel + self.gap - room, self.panel)
         self._channels(self._box(*box))
         return top + self.panel + round(42 * self.unit)
@@ -160,9 +162,9 @@ class _Sheet:
 
     def _channels(self, axes: Axes) -> None:
         explanation = self.explanation
-        self._title(axes, "gate: its most used channels")
         axes.spines[["top", "right", "left"]].set_visible(False)
         if explanation.gate_logits is None:
+            self._title(axes, "gate")
             axes.set_axis_off()
             axes.text(
                 0.5,
@@ -175,6 +177,10 @@ class _Sheet:
                 color=GREY,
             )
             return
+        self._title(
+            axes,
+            f"gate: all channels {explanation.gate_logits:+.2f}; the most used",
+        )
         channels = explanation.channels[:CHANNELS]
         values = [channel.logits for channel in channels]
         colours = [FAKE if value > 0 else REAL for value in values]
@@ -186,8 +192,7 @@ class _Sheet:
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelsize=8.5 * self.unit)
         axes.set_xlabel(
-            "logit   (left: channel, its gate, in brackets what it usually is)\n"
-            f"all channels together: {explanation.gate_logits:+.2g}",
+            "logit (left: the channel, its gate, and in brackets the usual one)",
             fontsize=8.5 * self.unit,
         )
 

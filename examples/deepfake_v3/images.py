@@ -100,15 +100,25 @@ def check_image(path: Path) -> tuple[str, str]:
         `(hash of the pixels, "")`, or `("", reason why it cannot be used)`.
     """
     try:
-        with _one_error():
-            _require_file(path)
-            with _PatientReader(io.FileIO(path)) as file:
-                pixels = _check(file, path.suffix.lower())
+        pixels = read_any_file(path, path.suffix.lower())
     except UnusableImageError as error:
         return "", str(error)
     digest = hashlib.sha256(f"{pixels.shape}".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest(), ""
+
+
+def read_any_file(path: str | os.PathLike, extension: str | None = None) -> np.ndarray:
+    """`read_image` of a file that may be anything, at a bounded effort.
+
+    Args:
+        path: The file.
+        extension: What its content must fit, such as ".png"; anything without it.
+    """
+    with _one_error():
+        _require_file(path)
+        with _PatientReader(io.FileIO(path)) as file:
+            return _check(file, extension)
 
 
 def crop_to_size(
@@ -222,7 +232,7 @@ class _PatientReader(io.BufferedReader):
         return super().read(size)
 
 
-def _check(file: _PatientReader, extension: str) -> np.ndarray:
+def _check(file: _PatientReader, extension: str | None) -> np.ndarray:
     """The pixels of an open file, which costs a bounded effort."""
     head = file.read(64)
     if not head:
@@ -236,7 +246,7 @@ def _check(file: _PatientReader, extension: str) -> np.ndarray:
         raise UnusableImageError(_describe_stranger(head)) from None
     with image:
         kind = image.format or ""
-        if extension not in EXTENSIONS[kind]:
+        if extension is not None and extension not in EXTENSIONS[kind]:
             raise UnusableImageError(f"wrongly named: the content is {kind}")
         if image.info.get("progressive"):
             _refuse_endless_scans(file)

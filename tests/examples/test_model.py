@@ -180,3 +180,24 @@ def test_loading_refuses_a_model_that_is_no_detector(tmp_path):
     other.save(tmp_path / "other.keras")
     with pytest.raises(ValueError, match=r"input_shape=\(None, 8\)"):
         load_detector(tmp_path / "other.keras")
+
+
+def test_layers_that_bring_code_are_refused(tmp_path):
+    images = keras.Input((32, 32, 3))
+    x = keras.layers.Lambda(lambda x: x / 255)(images)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    inner = keras.Model(images, keras.layers.Dense(1)(x))
+    path = tmp_path / "model.keras"
+    # Also inside a model inside the model, and whatever the global switch says.
+    keras.Sequential([keras.Input((32, 32, 3)), inner]).save(path)
+    keras.config.enable_unsafe_deserialization()  # reset before the next test
+    with pytest.raises(ValueError, match=r"run code from the file.*: Lambda"):
+        load_detector(path)
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.keras"])
+def test_files_that_are_no_keras_archive_are_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\x89HDF\r\n\x1a\n and more")
+    with pytest.raises(ValueError, match=r"no model in Keras's \.keras format"):
+        load_detector(path)

@@ -1,0 +1,246 @@
+"""`predict`: every file gets its row, whatever it holds."""
+
+import csv
+import io
+import json
+import re
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples.deepfake_v3 import Detector, predict_images
+from examples.deepfake_v3 import __main__ as command_line
+from examples.deepfake_v3.data import ImageList
+from examples.deepfake_v3.detector import Prediction
+from examples.deepfake_v3.lost_images import LostImages
+from examples.deepfake_v3.metadata import Metadata, replace_metadata
+from examples.deepfake_v3.scoring import score_images
+from tests.examples.brightness import SIZE, save_brightness_model
+
+pytestmark = pytest.mark.backends
+
+THRESHOLD = 0.3
+SCORES = {"bright.png": 0.8, "dark.png": 0.2, "more/grey.png": 0.4}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    save_brightness_model(path)
+    metadata = Metadata(
+        keras_version="3",
+        image_size=SIZE,
+        training_data=None,
+        threshold=THRESHOLD,
+        threshold_criterion="f1",
+        temperature=2.0,
+        val_images=4,
+    )
+    replace_metadata(path, metadata)
+    return path
+
+
+@pytest.fixture(scope="module")
+def detector(model):
+    return Detector.load(model)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder with images of known scores, a broken one, and other files."""
+    folder = tmp_path / "images"
+    (folder / "more").mkdir(parents=True)
+    for name, level in {
+        "dark.png": 51,
+        "bright.png": 204,
+        "more/grey.png": 102,
+    }.items():
+        Image.fromarray(np.full((40, 50, 3), level, "uint8")).save(folder / name)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff and no more")
+    (folder / "notes.txt").write_text("not an image")
+    (folder / ".hidden.png").write_bytes(b"hidden")
+    return folder
+
+
+def run(model, *arguments):
+    """Runs the command; its exit code."""
+    try:
+        command_line.main(["predict", *map(str, arguments), "--model-path", str(model)])
+    except SystemExit as exit_:
+        return exit_.code
+    return 0
+
+
+def test_folder_gives_a_row_for_each_image_and_the_code_for_unreadable_ones(
+    model, images, capsys
+):
+    assert run(model, images, "--format", "jsonl") == predict_images.UNREADABLE == 3
+    out, err = capsys.readouterr()
+    rows = {
+        row["file"].removeprefix(f"{images}/"): row
+        for row in map(json.loads, out.splitlines())
+    }
+    assert list(rows) == ["bright.png", "broken.jpg", "dark.png", "more/grey.png"]
+    for name, score in SCORES.items():
+        assert rows[name]["score"] == pytest.approx(score, abs=1e-5)
+        assert rows[name]["verdict"] == ("fake" if score >= THRESHOLD else "real")
+        odds = (score / (1 - score)) ** 0.5  # at temperature 2
+        assert rows[name]["probability"] == pytest.approx(odds / (1 + odds), abs=1e-5)
+        assert rows[name]["error"] is None
+    assert rows["broken.jpg"]["score"] is rows["broken.jpg"]["verdict"] is None
+    assert "not an image" in rows["broken.jpg"]["error"]
+    assert "1 of 4 files could not be read" in err
+    assert "1 .txt" in err
+
+
+def test_exit_code_is_0_when_all_are_scored(model, images, capsys):
+    assert run(model, images / "dark.png", images / "bright.png") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].split() == ["verdict", "probability", "score", "file"]
+    assert out[1].split() == ["real", "0.3333", "0.2000", str(images / "dark.png")]
+    assert out[2].split() == ["fake", "0.6667", "0.8000", str(images / "bright.png")]
+
+
+def test_missing_model_is_an_error_of_one_line(tmp_path, images):
+    code = run(tmp_path / "none.keras", images)
+    assert re.match(r"error: There is no model at `path`", code)
+
+
+def test_nothing_to_score_is_an_error(model, tmp_path):
+    assert "There is nothing to score" in run(model, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.png", "--overlap", "1"],
+        ["a.png", "--format", "xml"],
+        ["--maps-dir", "m"],
+    ],
+)
+def test_wrong_command_lines_are_refused(model, arguments):
+    code = run(model, *arguments)
+    assert code == 2 or str(code).startswith("error: `"), code
+
+
+def test_globs_and_standard_input_name_files(model, images, monkeypatch, capsys):
+    names = f"{images}/dark.png\r\n\n{images}/gone.png\n".encode() + b"caf\xe9.png\n"
+    stdin = types.SimpleNamespace(buffer=io.BytesIO(names))
+    monkeypatch.setattr("sys.stdin", stdin)
+    code = run(model, f"{images}/**/g*.png", "-", "--format", "jsonl")
+    assert code == predict_images.UNREADABLE
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["file"] for row in rows] == [
+        f"{images}/more/grey.png",
+        f"{images}/dark.png",
+        f"{images}/gone.png",
+        "caf\udce9.png",
+    ]
+    assert [row["score"] is None for row in rows] == [False, False, True, True]
+    assert "No such file" in rows[2]["error"]
+
+
+def test_csv_is_written_whole(model, images, tmp_path):
+    output = tmp_path / "scores.csv"
+    assert run(model, images, "--format", "csv", "--output", output) == 3
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["verdict"] for row in rows] == ["fake", "", "real", "fake"]
+    assert float(rows[0]["score"]) == pytest.approx(0.8, abs=1e-5)
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_failed_run_keeps_the_old_output(model, images, tmp_path, monkeypatch):
+    output = tmp_path / "scores.csv"
+    output.write_text("old")
+
+    def fail(*args, **kwargs):
+        yield Prediction(file="dark.png", score=0.2, probability=0.3, verdict="real")
+        raise ValueError("on the way")
+
+    monkeypatch.setattr(Detector, "stream", fail)
+    with pytest.raises(ValueError, match="on the way"):
+        run(model, images, "--output", output)
+    assert output.read_text() == "old"
+
+
+def test_scores_are_those_that_the_threshold_was_chosen_on(detector, tmp_path):
+    rng = np.random.default_rng(0)
+    paths = []
+    for index in range(5):
+        pixels = rng.integers(0, 256, (20 + 10 * index, 70, 3), "uint8")
+        paths.append(tmp_path / f"{index}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    expected, _ = score_images(
+        detector.model,
+        ImageList(tuple(paths), np.array([0, 1, 0, 1, 0])),
+        LostImages(replaced=False),
+        batch_size=2,
+    )
+    found = [prediction.score for prediction in detector.predict(paths)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_tiles_see_what_the_centre_does_not(detector):
+    image = np.full((96, 96, 3), 51, "uint8")
+    image[:32, :32] = 204  # a bright corner
+    (centre,) = detector.predict(image)
+    assert centre.score == pytest.approx(0.2, abs=1e-5)
+    assert centre.map is None
+    (tiled,) = detector.predict(image, tiles=True)
+    assert tiled.map.shape == tiled.grid.shape == (4, 4)
+    assert tiled.map[0, 0] == tiled.map.max() == pytest.approx(0.8, abs=1e-5)
+    assert tiled.map[2:, 2:] == pytest.approx(0.2, abs=1e-5)
+    assert 0.2 < tiled.score < 0.8
+
+
+def test_tiles_are_written_with_their_map(model, images, tmp_path, capsys):
+    maps = tmp_path / "maps"
+    arguments = ["--tiles", "--maps-dir", maps, "--format", "jsonl"]
+    assert run(model, images, *arguments) == 3
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0]["tiles"]["side"] == SIZE
+    assert rows[0]["tiles"]["tops"] == [0, 8]
+    assert rows[0]["tiles"]["lefts"] == [0, 18]
+    assert np.array(rows[0]["tiles"]["scores"]) == pytest.approx(0.8, abs=1e-5)
+    assert rows[0]["max_score"] == pytest.approx(0.8, abs=1e-5)
+    assert "tiles" not in rows[1]
+    assert {row["map"] for row in rows if "map" in row} == {
+        str(path) for path in maps.iterdir()
+    }
+    assert np.asarray(Image.open(rows[0]["map"])).shape == (32, 32, 3)
+
+
+def test_table_and_csv_say_the_largest_score_of_tiles(model, images, capsys):
+    assert run(model, images, "--tiles") == 3
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["verdict", "probability", "score", "max", "file"]
+    assert table[1].split()[:4] == ["fake", "0.6667", "0.8000", "0.8000"]
+    assert table[2].split() == ["unreadable", str(images / "broken.jpg")]
+    assert run(model, images, "--tiles", "--format", "csv") == 3
+    assert capsys.readouterr().out.splitlines()[0].endswith("error,max_score")
+
+
+def test_order_is_kept_however_batches_fall(detector, images):
+    good = [images / name for name in SCORES]
+    bad = images / "broken.jpg"
+    files = [bad, *good, bad, bad, *good, bad]
+    for tiles in (False, True):
+        found = list(detector.stream(files, tiles=tiles, batch_size=2))
+        assert [prediction.file for prediction in found] == [str(f) for f in files]
+        assert [bool(prediction.error) for prediction in found] == [
+            file == bad for file in files
+        ]
+
+
+def test_files_that_are_all_unreadable_are_no_error(detector, images):
+    (prediction,) = detector.predict(images / "broken.jpg")
+    assert prediction.error
+
+
+def test_slow_decoding_is_a_row(detector, images, monkeypatch):
+    (prediction,) = detector.stream([images / "dark.png"], seconds=1e-6)
+    assert "not decoded within" in prediction.error
