@@ -55,9 +55,7 @@ class _Sheet:
         unit = self.unit = max(1.0, self.panel / PANEL)
         self.gap = round(18 * unit)
         self.width = COLUMNS * self.panel + (COLUMNS + 1) * self.gap
-        caption = _wrapped(
-            explanation.caption, (self.width - 2 * self.gap) / unit
-        )
+        caption = _wrapped(explanation.caption, (self.width - 2 * self.gap) / unit)
         lines = caption.count("\n") + 1
         rows = [50 * unit, self.panel + 66 * unit, *[self.panel + 26 * unit] * 2]
         self.height = round(sum(rows) + (74 + 15.5 * lines) * unit)
