@@ -121,11 +121,8 @@ def package_model(config: PackageConfig | None = None, **overrides: Any) -> Path
             json.dumps(_published(results), indent=2) + "\n"
         )
         (partial / "figures").mkdir()
-        for figure in map(Path, results["figures"]):
-            shutil.copyfile(
-                Path(config.reports_dir) / "figures" / figure.name,
-                partial / "figures" / figure.name,
-            )
+        for figure in _figures(config, results):
+            shutil.copyfile(figure, partial / "figures" / figure.name)
         partial.chmod(0o755)  # mkdtemp keeps others out
         partial.rename(output_dir)
     finally:
@@ -148,7 +145,19 @@ def _read_evaluation(config: PackageConfig) -> dict[str, Any]:
             f"{path} is the evaluation of other weights. Evaluate these: {again}. "
             f"Received: model_path={config.model_path!r}"
         )
+    missing = [str(path) for path in _figures(config, results) if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"`reports_dir` must hold the figures of the evaluation: {again}. "
+            f"Received: reports_dir={config.reports_dir!r}, without "
+            f"{', '.join(missing)}"
+        )
     return results
+
+
+def _figures(config: PackageConfig, results: Mapping[str, Any]) -> list[Path]:
+    folder = Path(config.reports_dir) / "figures"
+    return [folder / Path(figure).name for figure in results["figures"]]
 
 
 def _published(results: Mapping[str, Any]) -> dict[str, Any]:
