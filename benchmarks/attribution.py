@@ -48,6 +48,8 @@ class Benchmark:
     """The trained model, a .keras file."""
     data_dir: str
     """Directory with test/{real,fake}."""
+    notes: str = ""
+    """What to know of the model, for the table."""
     images_per_class: int = 30
     """Images of each class, drawn at random."""
     results_dir: str = str(RESULTS)
@@ -276,6 +278,7 @@ def main(config: Benchmark) -> None:
             *(f"deletion: {name}" for name in FILLS),
             "composites",
         ],
+        notes=config.notes,
         rows=[
             [stream, method, *map(_with_interval, found.values())]
             for (stream, method), found in values.items()

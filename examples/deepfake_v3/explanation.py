@@ -91,7 +91,8 @@ class Explanation:
             *self._seen(),
             "Maps of the streams: how far the logit of the score falls when one "
             "stream, and only that one, sees the place blurred. Orange places raise "
-            "the score, blue ones lower it; each map has a scale of its own. They show "
+            "the score, blue ones lower it; each map has a scale of its own. Blur is a "
+            "trace by itself, so places without detail count for little. The maps show "
             "what the score of this detector depends on. They do not show where an "
             "image was edited; a blank map is no sign of a real image; and a place "
             "that counts is no proof of manipulation: compression, scaling, blur and "
