@@ -71,8 +71,8 @@ class Explanation:
 
     @property
     def name(self) -> str:
-        """The file's name."""
-        return Path(self.prediction.file or "an array").name
+        """The file's name; that of an array is not known."""
+        return Path(self.prediction.file).name if self.prediction.file else "image"
 
     @property
     def headline(self) -> str:

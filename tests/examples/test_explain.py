@@ -228,7 +228,7 @@ def test_each_pixel_of_a_residual_is_a_square_of_the_picture(detector):
     values = explanation.fixed["SRM: KV"] / explanation.white
     expected = np.kron(255 * values, np.ones((enlarged, enlarged)))
     assert np.ptp(expected) > 100
-    np.testing.assert_allclose(panel, expected, atol=1.5)
+    np.testing.assert_allclose(panel, expected, atol=2.5)  # 256 greys
 
 
 def test_residuals_without_truncation_are_drawn_up_to_their_largest():
