@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = dict(COMMANDS.values())[type(config)]
     try:
         run(config)
-    except (OSError, ValueError, FloatingPointError) as error:
+    except (OSError, ValueError, FloatingPointError, ImportError) as error:
         origin = traceback.extract_tb(error.__traceback__)[-1].filename
         if Path(origin).parent != Path(__file__).parent:
             raise  # not one of ours, which say what to do

@@ -60,6 +60,20 @@ class PredictConfig:
     """Crops a batch to start with; left out: estimated. Halved when memory is short."""
     decode_seconds: float = SECONDS
     """How long one file may be decoded."""
+    engine: Literal["local", "ray"] = "local"
+    """On this machine, or on Ray Data: sources may then also be bucket paths and
+    Parquet lists with a column "file", and output is a directory of Parquet shards."""
+    shard_files: int = 1000
+    """Ray: files a shard. Finished shards are not scored again."""
+    ray_workers: int = 2
+    """Ray: workers, each with a model of its own."""
+    ray_cpus: float = 1.0
+    """Ray: cores that are kept for a worker."""
+    ray_gpus: float = 0.0
+    """Ray: GPUs that are kept for a worker; a fraction shares one."""
+    ray_address: str | None = None
+    """Ray: address of a cluster; left out, RAY_ADDRESS, or a cluster of this machine
+    alone."""
 
     def __post_init__(self):
         if not self.sources:
@@ -70,6 +84,10 @@ class PredictConfig:
         check_range("overlap", self.overlap, 0, 0.9)
         if self.batch_size is not None:
             check_range("batch_size", self.batch_size, 1)
+        check_range("shard_files", self.shard_files, 1)
+        check_range("ray_workers", self.ray_workers, 1)
+        check_range("ray_cpus", self.ray_cpus, 0.01)
+        check_range("ray_gpus", self.ray_gpus, 0)
         if not self.decode_seconds > 0:
             raise ValueError(
                 "`decode_seconds` must be positive. "
@@ -91,6 +109,20 @@ def predict_images(config: PredictConfig) -> None:
         ValueError: If the model cannot be used.
         SystemExit: With code 3, if some files could not be read.
     """
+    if config.engine == "ray":
+        # Only here: Ray takes seconds to import, and is an extra.
+        from examples.deepfake_v3.predict_on_ray import predict_on_ray
+
+        unreadable, count = predict_on_ray(config)
+    else:
+        unreadable, count = _predict_here(config)
+    if unreadable:
+        _summarize(unreadable, count)
+        sys.exit(UNREADABLE)
+
+
+def _predict_here(config: PredictConfig) -> tuple[list[tuple[str, str]], int]:
+    """Scores and writes; `(file, reason)` of unreadable ones, and the number of all."""
     detector = Detector.load(config.model_path, config.expected_sha256)
     files, ignored = find_files(config.sources)
     if ignored:
@@ -114,12 +146,10 @@ def predict_images(config: PredictConfig) -> None:
                     with replacing(row["map"]) as partial:
                         save_heat_map(prediction.map, partial)
                 if prediction.error:
-                    unreadable.append(prediction)
+                    unreadable.append((str(prediction.file), prediction.error))
                 write(row)
                 bar.update()
-    if unreadable:
-        _summarize(unreadable, len(files))
-        sys.exit(UNREADABLE)
+    return unreadable, len(files)
 
 
 def find_files(sources: Iterable[str]) -> tuple[list[str], dict[str, int]]:
@@ -260,11 +290,11 @@ def _open(output: str | None) -> Iterator[TextIO]:
         yield out
 
 
-def _summarize(unreadable: list[Prediction], count: int) -> None:
-    reasons = collections.Counter(prediction.error for prediction in unreadable)
+def _summarize(unreadable: list[tuple[str, str]], count: int) -> None:
+    reasons = collections.Counter(reason for _, reason in unreadable)
     print(
         f"{len(unreadable)} of {count} files could not be read, such as "
-        f"{unreadable[0].file!r}:",
+        f"{unreadable[0][0]!r}:",
         file=sys.stderr,
     )
     for reason, number in reasons.most_common(10):

@@ -16,11 +16,13 @@ from pytest_examples import find_examples
 from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3 import fine_tune, train_model
+from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training import Stage
 from tests.backend import ROOT
+from tests.examples.brightness import save_brightness_model, write_images
 
 DOCS = ROOT / "docs"
 SHELL = [
@@ -91,6 +93,20 @@ def test_calls_of_the_data_guide_run(scaled_down, tmp_path):
     found = run_blocks("guides/data.md", first="prepare_data_dir")
     assert (tmp_path / "data" / "processed" / "manifest.csv").is_file()
     assert found["result"]["counts"]
+
+
+def test_calls_of_the_predict_guide_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.jpg", "holiday/01.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), (200, 200, 200)).save(tmp_path / name)
+    model = tmp_path / "models" / "deepfake_detector_v3_final.keras"
+    model.parent.mkdir()
+    save_brightness_model(model)
+    write_images(tmp_path / "data", {"val": ([25, 51], [102, 104])})
+    calibrate_model_v3(model_path=str(model), data_dir=str(tmp_path / "data"))
+    found = run_blocks("guides/predict.md")
+    assert [each.verdict for each in found["predictions"]] == ["fake", "fake"]
 
 
 @pytest.mark.parametrize(("page", "arguments"), SHELL)
