@@ -189,6 +189,7 @@ class _Sheet:
         axes.set_yticks(range(len(names)), names, fontsize=8.5 * self.unit)
         axes.tick_params(axis="y", length=0)
         axes.tick_params(axis="x", labelsize=8.5 * self.unit)
+        axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel(
             "logit (left: the channel, its gate, and in brackets the usual one)",
             fontsize=8.5 * self.unit,
