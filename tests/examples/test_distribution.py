@@ -10,6 +10,7 @@ from benchmarks.devices import differences, run_on_hosts
 from examples.deepfake_v3 import distribution
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.distribution import Cluster, current_cluster, distributed
+from examples.deepfake_v3.metadata import read_metadata
 
 pytestmark = pytest.mark.backends
 BACKEND = keras.backend.backend()
@@ -28,9 +29,10 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.deepfake_v3.calibrate_model import save_calibrated
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
-from examples.deepfake_v3.progress import save_model
+from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.training import Stage, TrainingOptions, train_stage
 from keras_forensics.layers import ForensicStreamV3
 
@@ -43,9 +45,10 @@ with distributed(distribute, batch_size=8):
     x = keras.layers.Dropout(0.5 * int(draws))(x)
     x = keras.layers.Dense(1, activation="sigmoid")(x)
     model = keras.Model(images, x)
+    data = check_data_dir(data_dir)
     history = train_stage(
         model,
-        check_data_dir(data_dir),
+        data,
         TrainingOptions(augment=draws == "1", seed=int(seed), verbose=0),
         Stage(
             name="stage",
@@ -57,7 +60,8 @@ with distributed(distribute, batch_size=8):
             initial_weights="those of the seed",
         ),
     )
-    save_model(model, current_cluster().output(Path("model.keras")))
+    path = current_cluster().output(Path("model.keras"))
+    save_calibrated(model, path, data, data_dir, LostImages())
 if os.environ["HOST"] == "0":
     np.savez("weights.npz", *model.get_weights())
     Path("history.json").write_text(json.dumps(history))
@@ -100,7 +104,8 @@ def trained(results, cwds):
         assert result.returncode == 0, result.stderr[-4000:]
     with np.load(cwds[0] / "weights.npz") as saved:
         weights = [saved[name] for name in saved.files]
-    return weights, json.loads((cwds[0] / "history.json").read_text())
+    history = json.loads((cwds[0] / "history.json").read_text())
+    return weights, history, read_metadata(cwds[0] / "model.keras")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +123,10 @@ def assert_same(ours, reference):
         assert epoch["val_accuracy"] == expected["val_accuracy"]
         assert epoch["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-3)
         assert epoch["loss"] == pytest.approx(expected["loss"], rel=1e-3)
+    metadata, expected = ours[2], reference[2]
+    assert metadata.training_data == expected.training_data
+    assert metadata.val_images == expected.val_images == 13
+    assert metadata.threshold == pytest.approx(expected.threshold, abs=1e-3)
 
 
 @can_distribute

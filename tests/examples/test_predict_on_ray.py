@@ -63,7 +63,13 @@ def start(model, images, output):
             *("--engine", "ray", "--shard-files", "1", "--ray-workers", "2"),
         ],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": NAME, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": NAME,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            # Ray gives up on a busy machine after 30 s.
+            "RAY_raylet_start_wait_time_s": "600",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
