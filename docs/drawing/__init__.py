@@ -16,6 +16,7 @@ from PIL import Image
 
 from docs.drawing import plots, views
 from docs.drawing.data_way import data_way
+from docs.drawing.explained import explanation
 from docs.drawing.pictures import PICTURES
 
 PLOTS: dict[str, Callable[[], Figure]] = {
@@ -52,6 +53,7 @@ def _sights() -> dict[str, Callable[[], np.ndarray]]:
     """Pictures, and what layers see of them: values in [0, 1]."""
     sights: dict[str, Callable[[], np.ndarray]] = {
         "home": _home,
+        "explanation": explanation,
         "srm_layer_v3_sees": _all_v3,
         "forensic_stream_v3_sees": _stream_maps,
     }

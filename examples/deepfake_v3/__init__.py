@@ -10,7 +10,8 @@
 | `fine_tune` | `fine_tune_v3`, `quick_fine_tune`: progressive unfreezing |
 | `evaluate_model` | `evaluate_model_v3`: metrics, threshold, figures, card |
 | `metadata`, `calibrate_model` | what a saved model carries, and how it gets it |
-| `detector` | `Detector`: load a saved model, predict |
+| `detector` | `Detector`: load a saved model, predict, explain |
+| `model_card`, `package` | the card beside a model, a folder for a hub |
 | `demo_set`, `quickstart` | the whole job without data: rendered images |
 
 `python -m examples.deepfake_v3 --help` runs them from the command line.

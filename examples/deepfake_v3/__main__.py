@@ -10,12 +10,14 @@ import tyro
 from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
+from examples.deepfake_v3.explain import ExplainConfig, explain_images
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
     QuickFineTuneConfig,
     fine_tune_v3,
     quick_fine_tune,
 )
+from examples.deepfake_v3.package import PackageConfig, package_model
 from examples.deepfake_v3.predict_images import PredictConfig, predict_images
 from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
@@ -31,6 +33,8 @@ COMMANDS: dict[str, tuple[type, Callable]] = {
     "calibrate": (CalibrateConfig, calibrate_model_v3),
     "evaluate": (EvaluateConfig, evaluate_model_v3),
     "predict": (PredictConfig, predict_images),
+    "explain": (ExplainConfig, explain_images),
+    "package": (PackageConfig, package_model),
 }
 
 

@@ -20,7 +20,8 @@ import numpy as np
 from examples.deepfake_v3.batch_scoring import LARGEST_BATCH, score_crops
 from examples.deepfake_v3.calibration import at_temperature
 from examples.deepfake_v3.decoding import SECONDS, Image, decode_ahead
-from examples.deepfake_v3.images import THREADS, UnusableImageError
+from examples.deepfake_v3.explanation import Explainer, Explanation
+from examples.deepfake_v3.images import THREADS, UnusableImageError, crop_to_size
 from examples.deepfake_v3.metadata import (
     Metadata,
     MetadataError,
@@ -68,6 +69,7 @@ class Detector:
     def __init__(self, model: keras.Model, metadata: Metadata):
         self.model = model
         self.metadata = metadata
+        self._explainer: Explainer | None = None
 
     @classmethod
     def load(
@@ -178,6 +180,29 @@ class Detector:
                     yield self._finish(pending.popleft())
             while pending:
                 yield self._finish(pending.popleft())
+
+    def explain(self, image: Image) -> Explanation:
+        """Says what the verdict on one image depends on.
+
+        Args:
+            image: A file or an array. Of an image larger than the model's input, the
+                centre is looked at.
+
+        Raises:
+            UnusableImageError: If the file cannot be read.
+            ValueError: If the array is no image, or the model is not made of two
+                streams as `build_model_v3` makes it.
+        """
+        if self._explainer is None:
+            self._explainer = Explainer(self.model)
+        ((_, photograph),) = decode_ahead([image], size=None, ahead=1)
+        if isinstance(photograph, UnusableImageError):
+            raise photograph
+        crop = crop_to_size(photograph, self.metadata.image_size)
+        (prediction,) = self.predict(crop)
+        if not isinstance(image, np.ndarray):
+            prediction = dataclasses.replace(prediction, file=os.fspath(image))
+        return self._explainer.explain(photograph, prediction, self.metadata.threshold)
 
     def judge(self, score: float) -> tuple[float, str]:
         """The probability and the verdict that follow from a score."""

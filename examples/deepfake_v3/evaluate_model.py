@@ -20,6 +20,7 @@ from examples.deepfake_v3.comparison import compare
 from examples.deepfake_v3.data import CLASS_NAMES, ImageList, check_data_dir
 from examples.deepfake_v3.figures import draw_figures, save_figures
 from examples.deepfake_v3.files import replacing
+from examples.deepfake_v3.metadata import hash_weights
 from examples.deepfake_v3.metrics import (
     Criterion,
     check_criterion,
@@ -27,6 +28,7 @@ from examples.deepfake_v3.metrics import (
     find_optimal_threshold,
 )
 from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.model_card import add_evaluation
 from examples.deepfake_v3.pipeline import Pipeline
 from examples.deepfake_v3.robustness import measure_robustness
 from examples.deepfake_v3.scoring import Scored, Scorer
@@ -77,8 +79,9 @@ def evaluate_model_v3(
     Returns:
         What `evaluation.json` in `reports_dir` holds, and `card.html` shows:
 
-        - "model_path", "data_dir", "counts" of images per split, "lost", how many
-          others could no longer be read after the check and are left out.
+        - "model_path", "weights_sha256" of the weights in it, "data_dir", "counts" of
+          images per split, "lost", how many others could no longer be read after the
+          check and are left out.
         - "default_threshold" and "optimal_threshold": `compute_metrics` on test; the
           latter None without `optimize_threshold`. "threshold_criterion".
         - "intervals": the same metrics with 95 % intervals, by threshold, and "test",
@@ -132,6 +135,7 @@ def evaluate_model_v3(
     figure_paths = save_figures(figures, reports / "figures") if figures else []
     results = {
         "model_path": str(config.model_path),
+        "weights_sha256": hash_weights(config.model_path),
         "data_dir": str(config.data_dir),
         "counts": {"val": len(val), "test": len(test)},
         "default_threshold": default,
@@ -185,6 +189,7 @@ def evaluate_model_v3(
         reports / "card.html",
     )
     _print_summary(results)
+    _add_to_card(config.model_path, model.input_shape[1], results)
     print(
         f"Saved {reports / 'card.html'} and {reports / 'evaluation.json'}"
         + (f", figures in {reports / 'figures'}" if figures else "")
@@ -261,6 +266,16 @@ def _compare(
             test.only(both), other_test.only(both), (threshold, other_threshold)
         ),
     }
+
+
+def _add_to_card(model_path: str, image_size: int, results: dict[str, Any]) -> None:
+    """Writes the model card, which stands beside the model."""
+    try:
+        path = add_evaluation(model_path, image_size, results)
+    except (OSError, ValueError) as error:  # all else is measured and written
+        print(f"The model card is not up to date. {error}")
+    else:
+        print(f"Saved {path}, the model card.")
 
 
 def _print_summary(results: dict[str, Any]) -> None:

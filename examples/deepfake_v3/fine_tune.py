@@ -17,7 +17,12 @@ from examples.deepfake_v3.model import (
     rate_multipliers,
     unfreeze_backbone,
 )
-from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
+from examples.deepfake_v3.model_card import write_training_card
+from examples.deepfake_v3.precision import (
+    choose_dtype_policy,
+    policy_of,
+    with_policy,
+)
 from examples.deepfake_v3.progress import as_history, epoch_score
 from examples.deepfake_v3.training import (
     Stage,
@@ -191,7 +196,7 @@ def _run_stages_here(config, output_path, stages):
         config.data_dir, report_path=cluster.output(logs / "quarantine.csv")
     )
     lost = LostImages(cluster.output(logs / "quarantine.csv"))
-    all_history, log_dirs = {}, []
+    all_history, logs_of_stages, log_dirs = {}, {}, []
     best_score, best_path = (-math.inf, -math.inf), output_path
     for number, ((name, path), (last, learning_rate, epochs)) in enumerate(
         zip(best_paths.items(), stages, strict=True), start=1
@@ -209,6 +214,7 @@ def _run_stages_here(config, output_path, stages):
         )
         with lost.ending_readably():
             logged = train_stage(model, images, config, stage, lost)
+        logs_of_stages[name] = logged
         all_history[f"stage{number}"] = as_history(logged)
         log_dirs.append(cluster.output(logs / stage.name))
         score = max(map(epoch_score, logged))
@@ -216,13 +222,24 @@ def _run_stages_here(config, output_path, stages):
             best_score, best_path = score, stage.best_path
         else:
             model.load_weights(cluster.output(best_path))
-    save_calibrated(
+    images = {**images, **choose_images(images, config)}
+    metadata = save_calibrated(
         model,
         cluster.output(output_path),
-        choose_images(images, config),
+        images,
         config.data_dir,
         lost,
         config.pipeline,
+    )
+    write_training_card(
+        cluster.output(output_path),
+        command="fine-tune",
+        config=config,
+        dtype_policy=policy_of(model).name,
+        metadata=metadata,
+        images=images,
+        stages=logs_of_stages,
+        base=config.model_path,
     )
     forget_stages(log_dirs)
     print(

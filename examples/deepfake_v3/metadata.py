@@ -114,6 +114,12 @@ def saved_by(path: str | Path) -> str:
         return json.loads(archive.read("metadata.json"))["keras_version"]
 
 
+def hash_weights(path: str | Path) -> str:
+    """The SHA-256 of the weights in a `.keras` file, whatever its metadata are."""
+    with zipfile.ZipFile(path) as archive:
+        return _hash_member(archive, "model.weights.h5")
+
+
 def add_metadata(path: str | Path, metadata: Metadata) -> None:
     """Appends metadata to a `.keras` file that nobody reads yet, and that has none."""
     with zipfile.ZipFile(path, "a") as archive:

@@ -17,8 +17,13 @@ from examples.deepfake_v3.model import (
     freeze_backbone,
     measure_backbone_statistics,
 )
+from examples.deepfake_v3.model_card import write_training_card
 from examples.deepfake_v3.pipeline import make_dataset
-from examples.deepfake_v3.precision import building_under, choose_dtype_policy
+from examples.deepfake_v3.precision import (
+    building_under,
+    choose_dtype_policy,
+    policy_of,
+)
 from examples.deepfake_v3.progress import as_history
 from examples.deepfake_v3.training import (
     Stage,
@@ -145,13 +150,18 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
     freeze_backbone(model)
     with lost.ending_readably():
         epochs = train_stage(model, images, config, stage, lost)
-    save_calibrated(
-        model,
+    images = {**images, **choose_images(images, config)}
+    metadata = save_calibrated(
+        model, cluster.output(path), images, config.data_dir, lost, config.pipeline
+    )
+    write_training_card(
         cluster.output(path),
-        choose_images(images, config),
-        config.data_dir,
-        lost,
-        config.pipeline,
+        command="train",
+        config=config,
+        dtype_policy=policy_of(model).name,
+        metadata=metadata,
+        images=images,
+        stages={stage.name: epochs},
     )
     forget_stages([cluster.output(logs / stage.name)])
     print(

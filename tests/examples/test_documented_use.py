@@ -75,6 +75,10 @@ def test_calls_of_the_recipe_run(scaled_down, tmp_path):
     assert len(found["all_history"]) == len(FineTuneConfig().epochs)
     assert (tmp_path / "models" / "deepfake_detector_v3_final.keras").is_file()
     assert (tmp_path / "reports" / "evaluation.json").is_file()
+    card = (tmp_path / "models" / "deepfake_detector_v3_final.md").read_text("utf-8")
+    assert "`train`" in card and "`fine-tune`" in card and "model-index" in card
+    run_blocks("guides/explain.md")
+    assert (tmp_path / "explanation.png").is_file()
 
 
 def test_calls_of_the_data_guide_run(scaled_down, tmp_path):

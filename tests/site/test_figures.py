@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from docs import drawing
-from docs.drawing import pictures, plots, views
+from docs.drawing import explained, pictures, plots, views
 from docs.drawing.pictures import PICTURES
+from examples.deepfake_v3.attribution import BLOCKS
 from keras_forensics import SRMFilterBank, filters
 from tests.site.conftest import ROOT
 
@@ -116,3 +117,15 @@ def test_gallery_is_right_about_what_cannot_be_seen():
     assert largest_difference(seen) < 0.01 * seen.mean()
     rendered = views.srm(pictures.rendered_photograph())[..., 1]
     assert largest_difference(rendered) > 0.1 * rendered.mean()
+
+
+def test_explanation_calls_the_splice_fake_for_the_eye_and_real_for_the_rest():
+    explanation = explained.explained()
+    assert explanation.called_fake
+    crop = explanation.crop
+    eye = pictures.tampered()[explained.PART][crop.top :, crop.left :]
+    eye = eye[: crop.side, : crop.side]
+    side = crop.side // BLOCKS
+    share = eye.reshape(BLOCKS, side, BLOCKS, side).mean((1, 3))
+    assert explanation.forensic[share > 0.9].mean() > -0.1
+    assert explanation.forensic[share < 0.1].mean() < -0.2
