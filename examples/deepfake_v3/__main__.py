@@ -11,6 +11,7 @@ from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.explain import ExplainConfig, explain_images
+from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
     QuickFineTuneConfig,
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[type, Callable]] = {
     "predict": (PredictConfig, predict_images),
     "explain": (ExplainConfig, explain_images),
     "package": (PackageConfig, package_model),
+    "export": (ExportConfig, export_model_v3),
 }
 
 
