@@ -144,13 +144,15 @@ def save_calibrated(
         path: The file.
         images: Those of train and val that the model was trained with.
         data_dir: Directory that their names are taken below.
-        lost: Where lost images are reported.
+        lost: Images that were lost in training; what is lost now is reported there.
         pipeline: Input pipeline.
 
     Raises:
         LostImagesError: If too many of the val images can no longer be read.
         OSError: If the file cannot be written.
     """
+    left_out = LostImages(lost.report_path, replaced=False)
+    left_out.reasons |= lost.reasons  # reported already
     with statistics_of_one_device(model):
         config, weights = model.get_config(), model.get_weights()
 
@@ -160,7 +162,7 @@ def save_calibrated(
         return calibrate(
             copy,
             images["val"],
-            LostImages(lost.report_path, replaced=False),
+            left_out,
             training_data=fingerprint(images["train"], data_dir),
             pipeline=pipeline,
         )
