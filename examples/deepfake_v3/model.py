@@ -61,7 +61,8 @@ def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True
     size = visual_size or images.shape[1]
     x = images
     if size != images.shape[1]:
-        x = keras.layers.Resizing(size, size, name="enlargement")(x)
+        # Its default is training=True, which all layers after it would take over.
+        x = keras.layers.Resizing(size, size, name="enlargement")(x, training=False)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(x)
     x = _build_backbone(weights, size, alpha)(x)
     if attention:

@@ -86,6 +86,17 @@ def test_small_images_are_enlarged_for_the_visual_stream_alone():
     )
 
 
+@pytest.mark.parametrize("visual_size", [None, 64])
+def test_a_plain_call_is_inference(visual_size):
+    model = build_model_v3(
+        weights=None, image_size=32, alpha=0.35, visual_size=visual_size
+    )
+    before = [ops.convert_to_numpy(variable) for variable in model.variables]
+    model(batch())
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(variable), value)
+
+
 def test_frozen_backbone_keeps_weights_and_moving_statistics_in_fit(model):
     freeze_backbone(model)
     backbone = model.get_layer("backbone")
