@@ -19,22 +19,56 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: If the file cannot be written; the message names it.
     """
+    with _written_beside(Path(path)) as partial:
+        yield partial
+        _flush_to_disk(partial)
+        partial.replace(path)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Yields an empty folder that takes the place of `path` when all went well.
+
+    The old folder goes when the new one is whole and on the disk, since no system
+    gives a folder another one's name in one step.
+
+    Raises:
+        OSError: If a file cannot be written; the message names the folder.
+    """
     path = Path(path)
+    with _written_beside(path) as partial:
+        _remove(partial)  # a killed process may have left it
+        partial.mkdir()
+        yield partial
+        for file in sorted(partial.rglob("*"), reverse=True):
+            _flush_to_disk(file)
+        _remove(path)
+        partial.rename(path)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path) -> Iterator[Path]:
+    """A path beside `path` at which nothing stays, and errors that name `path`."""
     partial = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
-            _flush_to_disk(partial)
-            partial.replace(path)
             _flush_to_disk(path.parent)
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
     except OSError as error:
         raise OSError(
             f"Could not write {path}: {error}. What was there before still is. Make "
             f"{path.parent} writable, or make room there."
         ) from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:

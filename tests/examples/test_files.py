@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from examples.deepfake_v3 import files
-from examples.deepfake_v3.files import alone_in, check_room, replacing
+from examples.deepfake_v3.files import alone_in, check_room, replacing, replacing_folder
 from tests.backend import ROOT, run_python
 
 
@@ -47,6 +47,31 @@ def test_failure_of_another_kind_stays_what_it_is(tmp_path):
     with pytest.raises(ZeroDivisionError), replacing(tmp_path / "model.bin"):
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "exports" / "model"
+    for number in (1, 2):
+        with replacing_folder(path) as partial:
+            (partial / "variables").mkdir()
+            (partial / "variables" / f"{number}.bin").write_bytes(b"whole")
+    assert [file.name for file in path.rglob("*.bin")] == ["2.bin"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError("quota exceeded"), ZeroDivisionError()])
+def test_failed_folder_leaves_the_old_one(tmp_path, error):
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "old.bin").write_bytes(b"old")
+    # As a killed process leaves it.
+    (tmp_path / ".partial-model").mkdir()
+    (tmp_path / ".partial-model" / "stale.bin").write_bytes(b"half of")
+    with pytest.raises(type(error)), replacing_folder(path) as partial:
+        assert not list(partial.iterdir())
+        (partial / "new.bin").write_bytes(b"half of the n")
+        raise error
+    assert [file.name for file in tmp_path.rglob("*")] == ["model", "old.bin"]
 
 
 @pytest.fixture
