@@ -10,6 +10,7 @@ import tyro
 from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
+from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
     QuickFineTuneConfig,
@@ -31,6 +32,7 @@ COMMANDS: dict[str, tuple[type, Callable]] = {
     "calibrate": (CalibrateConfig, calibrate_model_v3),
     "evaluate": (EvaluateConfig, evaluate_model_v3),
     "predict": (PredictConfig, predict_images),
+    "export": (ExportConfig, export_model_v3),
 }
 
 
