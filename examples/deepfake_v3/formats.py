@@ -164,7 +164,8 @@ def _open_savedmodel(path: Path) -> Run:
 
 
 def _write_onnx(model: keras.Model, path: Path, images) -> None:
-    model.export(path, format="onnx", verbose=False)
+    # Without a signature, Keras refuses models that were never called.
+    model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
 
 
 def _open_onnx(path: Path) -> Run:
@@ -199,7 +200,7 @@ def _open_litert(path: Path) -> Run:
 
 
 def _write_openvino(model: keras.Model, path: Path, images) -> None:
-    model.export(path / "model.xml", format="openvino", verbose=False)
+    model.export(str(path / "model.xml"), format="openvino", verbose=False)
 
 
 def _open_openvino(path: Path) -> Run:
