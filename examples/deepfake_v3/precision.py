@@ -81,7 +81,7 @@ def with_policy(model: keras.Model, policy: str) -> keras.Model:
     """
     if policy_of(model).name == policy:
         return model
-    copy = keras.Model.from_config(_replace_policy(model.get_config(), policy))
+    copy = type(model).from_config(_replace_policy(model.get_config(), policy))
     copy.set_weights(model.get_weights())
     return copy
 
