@@ -229,7 +229,7 @@ FORMATS: dict[str, Format] = {
         ".onnx",
         {
             "tensorflow": ("onnx", "onnxruntime", "tf2onnx"),
-            "torch": ("onnx", "onnxruntime", "onnxscript"),
+            "torch": ("onnx", "onnxruntime"),
         },
         _write_onnx,
         _open_onnx,
