@@ -112,6 +112,8 @@ def test_every_model_file_is_whole_and_none_is_left_over(recipe):
         "detector_final.keras",
         "detector_final_stage1.keras",
         "detector_final_stage2.keras",
+        "detector.md",
+        "detector_final.md",
     }
     assert not list(recipe.run.rglob("*partial*"))
 
