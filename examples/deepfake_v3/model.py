@@ -70,7 +70,10 @@ def residual_strides(image_size: int, visual_size: int | None) -> int:
 
 def normalised(gate):
     """The gate at the scale of the other features: alone, it hardly leaves one half."""
-    return keras.layers.BatchNormalization(momentum=0.9, name="evidence_norm")(gate)
+    # Its variance over images is some 5e-5: Keras's epsilon would hide it.
+    return keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, name="evidence_norm"
+    )(gate)
 
 
 def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True):
