@@ -167,14 +167,15 @@ def main(benchmark: Benchmark) -> None:
         print(*row, sep="\t")
     reasons = Counter(each.error for each in unreadable)
     print(f"{len(unreadable)} unreadable: {json.dumps(reasons, indent=1)}")
+    backend = keras.backend.backend()
+    kind = "photographs" if benchmark.data_dir else "rendered"
     write_result(
-        benchmark.results
-        or f"benchmarks/results/speed_predict_{keras.backend.backend()}.json",
-        title=f"Speed of predict on {keras.backend.backend()}",
+        benchmark.results or f"benchmarks/results/speed_predict_{kind}_{backend}.json",
+        title=f"Speed of predict on {backend}, {kind}",
         what=(
             f"{benchmark.files} files, {len(unreadable)} of them unreadable, "
             + (
-                "real images, "
+                "photographs and faces as they are, "
                 if benchmark.data_dir
                 else "rendered, JPEG, PNG and WebP of 256 to 1024 pixels, "
             )

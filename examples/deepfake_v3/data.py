@@ -59,8 +59,17 @@ class ImageList:
         return np.frombuffer(b"".join(hashes), "<u8")
 
     def with_shuffled_labels(self, seed: int) -> "ImageList":
-        """The same images with permuted labels: a control without a signal."""
-        labels = np.random.default_rng(seed).permutation(self.labels)
+        """The same images with permuted labels: a control without a signal.
+
+        Every label has the same share of both classes. Chance alone would leave a few
+        more with their own, and where classes are easily told apart, that is a signal.
+        """
+        rng = np.random.default_rng(seed)
+        real, fake = (np.flatnonzero(self.labels == label) for label in (0, 1))
+        swapped = round(len(real) * len(fake) / len(self))
+        labels = self.labels.copy()
+        labels[rng.permutation(real)[:swapped]] = 1
+        labels[rng.permutation(fake)[:swapped]] = 0
         return dataclasses.replace(self, labels=labels)
 
     def limited(self, images_per_class: int | None, seed: int) -> "ImageList":

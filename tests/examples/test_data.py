@@ -134,8 +134,13 @@ def test_limited_keeps_so_many_of_each_class():
     assert limited.paths != images.limited(10, seed=1).paths
 
 
-def test_shuffled_labels_are_a_permutation():
-    images = ImageList(tuple(range(100)), np.repeat([0, 1], 50))
+@pytest.mark.parametrize(("real", "fake"), [(50, 50), (60, 40)])
+def test_shuffled_labels_are_a_permutation_independent_of_the_class(real, fake):
+    images = ImageList(tuple(range(real + fake)), np.repeat([0, 1], [real, fake]))
     shuffled = images.with_shuffled_labels(seed=0)
-    assert shuffled.labels.sum() == 50
-    assert 20 < (shuffled.labels != images.labels).sum() < 80
+    assert shuffled.labels.sum() == fake
+    shares = [shuffled.labels[images.labels == label].mean() for label in (0, 1)]
+    assert shares[0] == pytest.approx(shares[1], abs=1 / real)
+    assert not np.array_equal(
+        shuffled.labels, images.with_shuffled_labels(seed=1).labels
+    )
