@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from PIL import Image
 
+from examples.deepfake_v3.metadata import Metadata, replace_metadata
+
 SIZE = 32
 
 
@@ -17,6 +19,25 @@ def save_brightness_model(path, bias=0.0):
         [np.full((3, 1), 1 / 765, "float32"), np.array([bias], "float32")]
     )
     model.save(path)
+
+
+def metadata_with(threshold, image_size=SIZE):
+    """What `calibrate` would store beside a model."""
+    return Metadata(
+        keras_version=keras.__version__,
+        image_size=image_size,
+        training_data=None,
+        threshold=threshold,
+        threshold_criterion="f1",
+        temperature=2.0,
+        val_images=4,
+    )
+
+
+def save_brightness_detector(path, threshold):
+    """Saves the model with what a detector needs besides."""
+    save_brightness_model(path)
+    replace_metadata(path, metadata_with(threshold))
 
 
 def write_images(directory, grey_levels):

@@ -11,11 +11,11 @@ from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.attribution import BLOCKS, Streams, gate_channels, occlude
 from examples.deepfake_v3.explanation_figure import draw_explanation
 from examples.deepfake_v3.images import UnusableImageError
-from examples.deepfake_v3.metadata import Metadata
 from examples.deepfake_v3.model import build_model_v3
 from examples.deepfake_v3.precision import building_under
 from examples.deepfake_v3.progress import save_model
 from keras_forensics import ForensicStreamV3, GatedFusion, SRMLayerV3
+from tests.examples.brightness import metadata_with
 
 pytestmark = pytest.mark.backends
 
@@ -54,16 +54,7 @@ def noise(*shape, seed=0):
 def path(tmp_path_factory):
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("model") / "detector.keras"
-    metadata = Metadata(
-        keras_version=keras.__version__,
-        image_size=SIZE,
-        training_data=None,
-        threshold=THRESHOLD,
-        threshold_criterion="f1",
-        temperature=2.0,
-        val_images=4,
-    )
-    save_model(build_small_detector(), path, metadata)
+    save_model(build_small_detector(), path, metadata_with(THRESHOLD, SIZE))
     return path
 
 
@@ -234,16 +225,7 @@ def test_each_pixel_of_a_residual_is_a_square_of_the_picture(detector):
 def test_residuals_without_truncation_are_drawn_up_to_their_largest():
     keras.utils.set_random_seed(0)
     model = build_small_detector(norm=False, truncation=None)
-    metadata = Metadata(
-        keras_version=keras.__version__,
-        image_size=SIZE,
-        training_data=None,
-        threshold=0.5,
-        threshold_criterion="f1",
-        temperature=1.0,
-        val_images=4,
-    )
-    explanation = Detector(model, metadata).explain(noise(SIZE, SIZE))
+    explanation = Detector(model, metadata_with(0.5, SIZE)).explain(noise(SIZE, SIZE))
     assert explanation.gate_logits is None and not explanation.channels
     assert "does not keep what its gate usually is" in " ".join(explanation.caption)
     assert 10 < explanation.white < max(x.max() for x in explanation.fixed.values())

@@ -15,9 +15,8 @@ from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.data import ImageList
 from examples.deepfake_v3.detector import Prediction
 from examples.deepfake_v3.lost_images import LostImages
-from examples.deepfake_v3.metadata import Metadata, replace_metadata
 from examples.deepfake_v3.scoring import score_images
-from tests.examples.brightness import SIZE, save_brightness_model
+from tests.examples.brightness import SIZE, save_brightness_detector
 
 pytestmark = pytest.mark.backends
 
@@ -28,17 +27,7 @@ SCORES = {"bright.png": 0.8, "dark.png": 0.2, "more/grey.png": 0.4}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.keras"
-    save_brightness_model(path)
-    metadata = Metadata(
-        keras_version="3",
-        image_size=SIZE,
-        training_data=None,
-        threshold=THRESHOLD,
-        threshold_criterion="f1",
-        temperature=2.0,
-        val_images=4,
-    )
-    replace_metadata(path, metadata)
+    save_brightness_detector(path, THRESHOLD)
     return path
 
 

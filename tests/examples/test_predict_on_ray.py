@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from examples.deepfake_v3 import Detector
-from examples.deepfake_v3.metadata import Metadata, replace_metadata
 from examples.deepfake_v3.predict_images import PredictConfig, predict_images
 from tests.backend import NAME, ROOT
-from tests.examples.brightness import SIZE, save_brightness_model
+from tests.examples.brightness import SIZE, save_brightness_detector
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -28,17 +27,7 @@ FILES = 30
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.keras"
-    save_brightness_model(path)
-    metadata = Metadata(
-        keras_version="3",
-        image_size=SIZE,
-        training_data=None,
-        threshold=0.5,
-        threshold_criterion="f1",
-        temperature=2.0,
-        val_images=4,
-    )
-    replace_metadata(path, metadata)
+    save_brightness_detector(path, 0.5)
     return path
 
 
