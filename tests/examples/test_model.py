@@ -51,7 +51,8 @@ def test_full_size_model_has_the_layers_of_the_recipe():
         512,
         256,
     ]
-    assert {model.get_layer(f"dropout_{units}").rate for units in (512, 256)} == {0.3}
+    names = ("features", 512, 256)
+    assert {model.get_layer(f"dropout_{name}").rate for name in names} == {0.3}
     assert model.output_shape == (None, 1)
 
 
