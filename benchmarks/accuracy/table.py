@@ -85,13 +85,18 @@ def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
         if benchmark.visual_size
         else ""
     )
+    fine_tuning = (
+        f"then {'+'.join(map(str, benchmark.stage_epochs))} of fine-tuning"
+        if any(benchmark.stage_epochs)
+        else "no fine-tuning"
+    )
     write_result(
         Path(benchmark.results_dir) / f"accuracy_{benchmark.name}.json",
         title=f"Accuracy on real images: {benchmark.name}",
         what=(
             f"Images of {size} pixels{enlarged}; {benchmark.frozen_epochs} epochs with "
-            f"a frozen backbone, then {'+'.join(map(str, benchmark.stage_epochs))} of "
-            f"fine-tuning, for every variant. {len(labels)} test images, threshold .5, "
+            f"a frozen backbone, {fine_tuning}, for every variant. {len(labels)} test "
+            "images, threshold .5, "
             "mean ± 95 % interval over seeds. The last columns are the difference in "
             f"AUC to the {benchmark.reference}: over seeds, and the 95 % bootstrap "
             "interval over test images, drawn by group."
