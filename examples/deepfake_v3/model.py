@@ -35,7 +35,7 @@ def build_model_v3(
             ones.
         image_size: Side of the square input in pixels, at least 32.
         alpha: Width of MobileNetV2.
-        dropout: Rate of the three dropout layers of the head: one before each dense layer.
+        dropout: Rate of the dropout before each of the three dense layers of the head.
         visual_size: Side in pixels to which the visual stream enlarges its input,
             for images that are small by nature; `image_size` by default. The forensic
             stream sees the pixels as they are, and then every one of them instead of
