@@ -25,6 +25,7 @@ STREAM = ForensicStreamV3()  # for its defaults
 RANDOM_SEED = 0  # of the random fixed filters, which are the same in every run
 
 
+@keras.saving.register_keras_serializable(package="benchmarks")
 class Truncated(keras.layers.Layer):
     """Residuals of several layers, truncated and side by side."""
 
@@ -36,6 +37,15 @@ class Truncated(keras.layers.Layer):
         grey = ops.cast(images, "float32")
         maps = ops.concatenate([front(grey) for front in self.fronts], axis=-1)
         return ops.clip(maps, -STREAM.threshold, STREAM.threshold)
+
+    def get_config(self):
+        fronts = [keras.saving.serialize_keras_object(front) for front in self.fronts]
+        return {**super().get_config(), "fronts": fronts}
+
+    @classmethod
+    def from_config(cls, config):
+        fronts = map(keras.saving.deserialize_keras_object, config.pop("fronts"))
+        return cls(list(fronts), **config)
 
 
 def srm(bank, strides) -> keras.layers.Layer:

@@ -32,13 +32,16 @@ def test_detector_with_all_its_parts_is_that_of_the_recipe():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_variant_gives_probabilities_and_hands_evidence_on(variant):
+def test_variant_can_be_saved_and_hands_evidence_on(variant, tmp_path):
     model = build(variant, None, 32, 64)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 32, 32, 3)).astype("float32")
     images[1] //= 16
     scores = ops.convert_to_numpy(model(images, training=False))
     assert scores.shape == (2, 1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(loaded(images, training=False), scores)
     assert ((scores > 0) & (scores < 1)).all()
     # In a random backbone the image fades out, in the stream it does not.
     names = {layer.name for layer in model.layers}
