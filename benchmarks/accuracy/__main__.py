@@ -69,9 +69,7 @@ class Benchmark:
     rates: tuple[float, ...] = FineTuneConfig.learning_rates
     """Peak learning rates of the stages."""
     first_layer_rate: float = FineTuneConfig.first_layer_rate
-    """Learning rate of the first backbone layer, relative to the last one's."""
-    head_rate: float = FineTuneConfig.head_rate
-    """Learning rate of the detector's head in fine-tuning, likewise."""
+    """Learning rate of the first backbone layer, relative to the head's."""
     batch_size: int = 32
     """Images a step."""
     notes: str = ""
@@ -90,7 +88,6 @@ DECIDING = (
     "frozen_rate",
     "rates",
     "first_layer_rate",
-    "head_rate",
     "batch_size",
 )
 """Options that change what a run leaves, beside those of the recipe."""
@@ -140,8 +137,8 @@ def train(
             learning_rate=rate,
             initial_weights=fingerprint(model.variables),
             rate_multipliers=(
-                rate_multipliers(model, benchmark.first_layer_rate, benchmark.head_rate)
-                if has_backbone and number > 0
+                rate_multipliers(model, benchmark.first_layer_rate)
+                if has_backbone
                 else {}
             ),
         )

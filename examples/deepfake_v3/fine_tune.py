@@ -46,20 +46,17 @@ class FineTuneOptions(TrainingOptions):
     batch_size: int = 48
     """Images a step."""
     first_layer_rate: float = 1.0
-    """Learning rate of the first backbone layer, relative to the last one's; below 1,
-    it grows geometrically with depth."""
-    head_rate: float = 0.2
-    """Learning rate of the head, likewise: it has been trained before."""
+    """Learning rate of the first backbone layer, relative to the head's; below 1, it
+    grows geometrically with depth."""
 
     def __post_init__(self):
         super().__post_init__()
         check_range("batch_size", self.batch_size, 1)
-        for name in ("first_layer_rate", "head_rate"):
-            value = getattr(self, name)
-            if not 0 < value <= 1:
-                raise ValueError(
-                    f"`{name}` must be above 0 and at most 1. Received: {name}={value}"
-                )
+        if not 0 < self.first_layer_rate <= 1:
+            raise ValueError(
+                "`first_layer_rate` must be above 0 and at most 1. "
+                f"Received: first_layer_rate={self.first_layer_rate}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,9 +210,7 @@ def _run_stages_here(config, output_path, stages):
             batch_size=config.batch_size,
             learning_rate=learning_rate,
             initial_weights=fingerprint(model.variables),
-            rate_multipliers=rate_multipliers(
-                model, config.first_layer_rate, config.head_rate
-            ),
+            rate_multipliers=rate_multipliers(model, config.first_layer_rate),
         )
         with lost.ending_readably():
             logged = train_stage(model, images, config, stage, lost)

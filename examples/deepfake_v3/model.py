@@ -10,7 +10,6 @@ import keras
 from keras_forensics.layers import ChannelAttention, ForensicStreamV3, GatedFusion
 
 HEAD_UNITS = (512, 256)
-HEAD = {*(f"dense_{units}" for units in HEAD_UNITS), "fake_probability"}
 
 # Layers of Keras that hold pickles, bytecode or foreign graphs.
 CODE_LAYERS = {"Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
@@ -251,28 +250,20 @@ def unfreeze_backbone(model: keras.Model, last: int | None = None) -> None:
         )
 
 
-def rate_multipliers(
-    model: keras.Model, first_layer_rate: float, head_rate: float = 1.0
-) -> dict[str, float]:
-    """Layer-wise learning rates, relative to that of the backbone's last layer.
+def rate_multipliers(model: keras.Model, first_layer_rate: float) -> dict[str, float]:
+    """Layer-wise learning rates of the backbone, relative to those of the head.
 
     Args:
         model: The detector.
-        first_layer_rate: Multiplier of the backbone's first layer; it grows
-            geometrically with depth, to 1 at the last.
-        head_rate: Multiplier of the head.
+        first_layer_rate: Multiplier of the first layer; it grows geometrically with
+            depth, to 1 at the last.
 
     Returns:
-        `{variable path: multiplier}` for the trainable variables of both.
+        `{variable path: multiplier}` for the backbone's trainable variables.
     """
     layers = model.get_layer("backbone").layers
-    rates = [
-        (layer, first_layer_rate ** (1 - index / (len(layers) - 1)))
-        for index, layer in enumerate(layers)
-    ]
-    rates += [(layer, head_rate) for layer in model.layers if layer.name in HEAD]
     return {
-        variable.path: rate
-        for layer, rate in rates
+        variable.path: first_layer_rate ** (1 - index / (len(layers) - 1))
+        for index, layer in enumerate(layers)
         for variable in layer.trainable_variables
     }

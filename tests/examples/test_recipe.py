@@ -234,10 +234,8 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
     def spy(model, images, options, stage, lost):
         backbone = model.get_layer("backbone")
         trained = sum(bool(layer.trainable_weights) for layer in backbone.layers)
-        rates = stage.rate_multipliers
-        head = rates[model.get_layer("fake_probability").kernel.path]
-        lowest = min(rates[weight.path] for weight in backbone.trainable_weights)
-        seen.append((stage.learning_rate, stage.epochs, trained, lowest, head))
+        rates = stage.rate_multipliers.values()
+        seen.append((stage.learning_rate, stage.epochs, trained, min(rates)))
         return [{"val_auc": stage.number / 10, "val_loss": 1.0}]
 
     monkeypatch.setattr(fine_tune, "train_stage", spy)
@@ -250,8 +248,7 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
         first_layer_rate=0.1,
         log_dir=str(tmp_path / "logs"),
     )
-    rates, epochs, trained, lowest, head = zip(*seen, strict=True)
-    assert head == (0.2, 0.2, 0.2)
+    rates, epochs, trained, lowest = zip(*seen, strict=True)
     assert rates == (4e-4, 4e-4, 4e-4)
     assert epochs == (5, 5, 5)
     assert 0 < trained[0] < trained[1] < trained[2] == 52  # all its convolutions
