@@ -41,7 +41,8 @@ def test_variant_can_be_saved_and_hands_evidence_on(variant, tmp_path):
     assert scores.shape == (2, 1)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
-    np.testing.assert_array_equal(loaded(images, training=False), scores)
+    again = ops.convert_to_numpy(loaded(images, training=False))
+    np.testing.assert_allclose(again, scores, rtol=1e-6)
     assert ((scores > 0) & (scores < 1)).all()
     # In a random backbone the image fades out, in the stream it does not.
     names = {layer.name for layer in model.layers}
