@@ -12,6 +12,7 @@ Two questions to each map of each stream, that need no opinion of what it should
   apart, as an AUC over blocks.
 """
 
+import abc
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,7 @@ class Benchmark:
     """Where attribution_NAME.json is written."""
 
 
-class OneStream:
+class OneStream(abc.ABC):
     """A detector of which one stream sees other images, and the other one image."""
 
     def __init__(self, streams: Streams, detector: keras.Model, image: np.ndarray):
@@ -75,13 +76,13 @@ class OneStream:
             [self.logits(tf.constant(images[i : i + BATCH], "float32")) for i in starts]
         )
 
+    @abc.abstractmethod
     def maps(self, images):
         """What the stream pools: `(batch, height, width, channels)`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def of_maps(self, maps):
         """Logits, `(batch,)`, of such maps."""
-        raise NotImplementedError
 
 
 class VisualStream(OneStream):

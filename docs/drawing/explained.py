@@ -27,7 +27,7 @@ def explanation() -> np.ndarray:
     """The picture as an array `(height, width, 3)` in [0, 1]."""
     figure = draw_explanation(explained())
     figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3] / 255  # type: ignore[attr-defined]
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3] / 255  # type: ignore[attr-defined]  # Agg
 
 
 @functools.cache

@@ -186,7 +186,7 @@ class Decoder:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             with contextlib.suppress(OSError):  # what was not sent
-                pipe.close()  # type: ignore[union-attr]
+                pipe.close()  # type: ignore[union-attr]  # a pipe
         self.process = None
 
 
@@ -203,9 +203,9 @@ def _start() -> subprocess.Popen:
 
 def _ask(process: subprocess.Popen, path: str | bytes, size: int | None) -> np.ndarray:
     request = json.dumps([os.fsdecode(path), size]) + "\n"
-    process.stdin.write(request.encode())  # type: ignore[union-attr]
-    process.stdin.flush()  # type: ignore[union-attr]
-    answer: BinaryIO = process.stdout  # type: ignore[assignment]
+    process.stdin.write(request.encode())  # type: ignore[union-attr]  # a pipe
+    process.stdin.flush()  # type: ignore[union-attr]  # a pipe
+    answer: BinaryIO = process.stdout  # type: ignore[assignment]  # a pipe
     head = answer.readline()
     if not head.endswith(b"\n"):
         raise EOFError
@@ -215,7 +215,7 @@ def _ask(process: subprocess.Popen, path: str | bytes, size: int | None) -> np.n
     pixels = np.empty(shape, "uint8")
     rest = pixels.data.cast("B")
     while rest:
-        count = answer.readinto(rest)  # type: ignore[attr-defined]
+        count = answer.readinto(rest)  # type: ignore[attr-defined]  # a pipe
         if not count:
             raise EOFError
         rest = rest[count:]
