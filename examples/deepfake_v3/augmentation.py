@@ -20,26 +20,25 @@ class RandomShift(keras.layers.Layer):
     def call(self, images, training=False):
         if not training:
             return images
-        for axis in (1, 2):
-            images = self._shifted(images, axis)
-        return images
+        count = ops.shape(images)[0]
+        height, width, channels = images.shape[1:]
+        rows = self._places(count, height)
+        columns = self._places(count, width)
+        # One gather of whole pixels: one along each axis copies number by number.
+        places = (ops.arange(count)[:, None] * height + rows)[:, :, None] * width
+        places = ops.reshape(places + columns[:, None, :], (-1,))
+        pixels = ops.reshape(images, (-1, channels))
+        return ops.reshape(ops.take(pixels, places, axis=0), ops.shape(images))
 
-    def _shifted(self, images, axis):
-        size = images.shape[axis]
+    def _places(self, count, size):
+        """Where each place of an axis comes from, `(count, size)`."""
         most = round(self.factor * size)
-        others = [1, 1, 1, 1]
         shifts = keras.random.randint(
-            (ops.shape(images)[0], *others[1:]),
-            -most,
-            most + 1,
-            seed=self.seed_generator,
+            (count, 1), -most, most + 1, seed=self.seed_generator
         )
-        others[axis] = size
-        places = ops.reshape(ops.arange(size), others) + shifts
         # Places outside are folded back, without the border itself: -1 becomes 1.
-        places = ops.abs(places)
-        places = (size - 1) - ops.abs((size - 1) - places)
-        return ops.take_along_axis(images, places, axis=axis)
+        places = ops.abs(ops.arange(size) + shifts)
+        return (size - 1) - ops.abs((size - 1) - places)
 
 
 def build_augmentation(seed: int = 0) -> keras.Sequential:
