@@ -6,23 +6,18 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.calibrate_model import save_calibrated
 from examples.deepfake_v3.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
 from examples.deepfake_v3.files import alone_in
+from examples.deepfake_v3.finish import save_trained
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     load_detector,
     rate_multipliers,
     unfreeze_backbone,
 )
-from examples.deepfake_v3.model_card import write_training_card
-from examples.deepfake_v3.precision import (
-    choose_dtype_policy,
-    policy_of,
-    with_policy,
-)
+from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
 from examples.deepfake_v3.progress import as_history, epoch_score
 from examples.deepfake_v3.training import (
     Stage,
@@ -30,7 +25,6 @@ from examples.deepfake_v3.training import (
     check_model_path,
     check_range,
     check_room_for,
-    choose_images,
     train_stage,
 )
 
@@ -222,22 +216,13 @@ def _run_stages_here(config, output_path, stages):
             best_score, best_path = score, stage.best_path
         else:
             model.load_weights(cluster.output(best_path))
-    images = {**images, **choose_images(images, config)}
-    metadata = save_calibrated(
+    save_trained(
         model,
-        cluster.output(output_path),
-        images,
-        config.data_dir,
-        lost,
-        config.pipeline,
-    )
-    write_training_card(
-        cluster.output(output_path),
+        output_path,
         command="fine-tune",
         config=config,
-        dtype_policy=policy_of(model).name,
-        metadata=metadata,
         images=images,
+        lost=lost,
         stages=logs_of_stages,
         base=config.model_path,
     )

@@ -71,16 +71,29 @@ def card_path(model_path: str | Path) -> Path:
     return path.with_name(f"{path.stem.removesuffix('_best')}.md")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a model was trained.
+
+    Attributes:
+        command: What trained it, such as "fine-tune".
+        config: Its options, a dataclass.
+        dtype_policy: Name of the policy it was trained under.
+        images: The data, by split.
+        stages: Logs of every epoch, by the stage's name.
+        base: The model that training started from, whose card says how it was made.
+    """
+
+    command: str
+    config: Any
+    dtype_policy: str
+    images: Mapping[str, ImageList]
+    stages: Mapping[str, list[dict[str, float]]]
+    base: str | Path | None = None
+
+
 def write_training_card(
-    model_path: Path,
-    *,
-    command: str,
-    config: Any,
-    dtype_policy: str,
-    metadata: Metadata,
-    images: Mapping[str, ImageList],
-    stages: Mapping[str, list[dict[str, float]]],
-    base: str | Path | None = None,
+    model_path: Path, training: Training, metadata: Metadata
 ) -> None:
     """Writes the card of a model that has just been trained.
 
@@ -88,20 +101,13 @@ def write_training_card(
 
     Args:
         model_path: The model's file, beside which the card goes.
-        command: What trained it, such as "fine-tune".
-        config: Its options, a dataclass.
-        dtype_policy: Name of the policy it was trained under.
+        training: How it was trained.
         metadata: What the model's file carries.
-        images: The data, by split.
-        stages: Logs of every epoch, by the stage's name.
-        base: The model that training started from, whose card says how it was made.
     """
-    training = _describe_training(
-        command, config, dtype_policy, metadata, images, stages
-    )
-    if base is not None:
-        training = f"{_training_of(card_path(base))}\n\n{training}"
-    new = _render(model_path, metadata.image_size, training, None)
+    text = _describe_training(training, metadata)
+    if training.base is not None:
+        text = f"{_training_of(card_path(training.base))}\n\n{text}"
+    new = _render(model_path, metadata.image_size, text, None)
     _write(card_path(model_path), new, SECTIONS)
 
 
@@ -225,16 +231,10 @@ def _without_folders(note: str, results: Mapping[str, Any]) -> str:
     return note
 
 
-def _describe_training(
-    command: str,
-    config: Any,
-    dtype_policy: str,
-    metadata: Metadata,
-    images: Mapping[str, ImageList],
-    stages: Mapping[str, list[dict[str, float]]],
-) -> str:
+def _describe_training(training: Training, metadata: Metadata) -> str:
+    config, stages = training.config, training.stages
     rows = [
-        ("data", f"`{last_part(config.data_dir)}`: {_count(images)}"),
+        ("data", f"`{last_part(config.data_dir)}`: {_count(training.images)}"),
         ("fingerprint of the training images", f"`{metadata.training_data}`"),
         *(
             (
@@ -251,7 +251,8 @@ def _describe_training(
         (
             "made with",
             f"keras_forensics {metadata.package_version}, Keras "
-            f"{metadata.keras_version} on {keras.backend.backend()}, {dtype_policy}",
+            f"{metadata.keras_version} on {keras.backend.backend()}, "
+            f"{training.dtype_policy}",
         ),
         (
             "options",
@@ -263,7 +264,7 @@ def _describe_training(
         ),
     ]
     lines = [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join([f"| `{command}` | |", "|---|---|", *lines])
+    return "\n".join([f"| `{training.command}` | |", "|---|---|", *lines])
 
 
 def _tell(name: str, value: Any) -> str:

@@ -6,24 +6,19 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.calibrate_model import save_calibrated
 from examples.deepfake_v3.checkpoint import forget_stages
 from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.distribution import current_cluster, distributed
 from examples.deepfake_v3.files import alone_in
+from examples.deepfake_v3.finish import save_trained
 from examples.deepfake_v3.lost_images import LostImages
 from examples.deepfake_v3.model import (
     build_model_v3,
     freeze_backbone,
     measure_backbone_statistics,
 )
-from examples.deepfake_v3.model_card import write_training_card
 from examples.deepfake_v3.pipeline import make_dataset
-from examples.deepfake_v3.precision import (
-    building_under,
-    choose_dtype_policy,
-    policy_of,
-)
+from examples.deepfake_v3.precision import building_under, choose_dtype_policy
 from examples.deepfake_v3.progress import as_history
 from examples.deepfake_v3.training import (
     Stage,
@@ -31,7 +26,6 @@ from examples.deepfake_v3.training import (
     check_model_path,
     check_range,
     check_room_for,
-    choose_images,
     train_stage,
 )
 
@@ -150,17 +144,13 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
     freeze_backbone(model)
     with lost.ending_readably():
         epochs = train_stage(model, images, config, stage, lost)
-    images = {**images, **choose_images(images, config)}
-    metadata = save_calibrated(
-        model, cluster.output(path), images, config.data_dir, lost, config.pipeline
-    )
-    write_training_card(
-        cluster.output(path),
+    save_trained(
+        model,
+        path,
         command="train",
         config=config,
-        dtype_policy=policy_of(model).name,
-        metadata=metadata,
         images=images,
+        lost=lost,
         stages={stage.name: epochs},
     )
     forget_stages([cluster.output(logs / stage.name)])

@@ -13,6 +13,7 @@ from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.metadata import Metadata, replace_metadata
 from examples.deepfake_v3.model_card import (
+    Training,
     add_evaluation,
     card_path,
     find_limits,
@@ -41,16 +42,15 @@ def epochs(*aucs):
 
 
 def write_card(path, data, base=None):
-    write_training_card(
-        path,
+    training = Training(
         command="fine-tune" if base else "train",
         config=Config(data_dir=str(data), weights="/somewhere/weights.h5", seed=7),
         dtype_policy="mixed_float16",
-        metadata=METADATA,
         images=check_data_dir(data),
         stages={path.stem: epochs(0.7, 0.9123, 0.8)},
         base=base,
     )
+    write_training_card(path, training, METADATA)
 
 
 @pytest.fixture(scope="module")
