@@ -26,12 +26,12 @@ from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from benchmarks.record import write_result
-from examples.deepfake_v3.attribution import BLOCKS, Streams, blur, occlude
-from examples.deepfake_v3.data import check_data_dir
-from examples.deepfake_v3.images import crop_to_size, read_image
-from examples.deepfake_v3.intervals import bootstrap
+from examples.deepfake_v3.evaluation.intervals import bootstrap
+from examples.deepfake_v3.explanation.attribution import BLOCKS, Streams, blur, occlude
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.images import crop_to_size, read_image
 from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.precision import with_policy
+from examples.deepfake_v3.training.precision import with_policy
 
 RESULTS = Path(__file__).parent / "results"
 STEPS = 4  # of deletion

@@ -44,8 +44,8 @@ import sys
 
 import numpy as np
 
-from examples.deepfake_v3 import training
-from examples.deepfake_v3.pipeline import Batches
+from examples.deepfake_v3.training import stage as training
+from examples.deepfake_v3.loading.pipeline import Batches
 from examples.deepfake_v3.train_model import train_model_v3
 
 load, make_dataset = Batches.__call__, training.make_dataset

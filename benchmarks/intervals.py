@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from examples.deepfake_v3.intervals import bootstrap
-from examples.deepfake_v3.weighted_metrics import weighted_auc
+from examples.deepfake_v3.evaluation.intervals import bootstrap
+from examples.deepfake_v3.evaluation.weighted_metrics import weighted_auc
 
 STUDENT_T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # 97.5 % quantile, by seeds
 

@@ -13,9 +13,9 @@ import tyro
 from PIL import Image, ImageEnhance, ImageOps
 
 from benchmarks.record import write_result
-from examples.deepfake_v3.data import list_files
-from examples.deepfake_v3.duplicates import perceptual_hash
-from examples.deepfake_v3.images import read_image
+from examples.deepfake_v3.auditing.duplicates import perceptual_hash
+from examples.deepfake_v3.loading.data import list_files
+from examples.deepfake_v3.loading.images import read_image
 
 DISTANCES = (2, 4, 6, 8)
 

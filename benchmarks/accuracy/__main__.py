@@ -19,20 +19,20 @@ import tyro
 
 from benchmarks.accuracy.table import write_table
 from benchmarks.accuracy.variants import VARIANTS, build
-from examples.deepfake_v3.checkpoint import fingerprint, forget_stages
-from examples.deepfake_v3.data import ImageList, check_data_dir
-from examples.deepfake_v3.files import replacing
 from examples.deepfake_v3.fine_tune import FineTuneConfig
+from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.model import (
     freeze_backbone,
     rate_multipliers,
     unfreeze_backbone,
 )
-from examples.deepfake_v3.pipeline import make_dataset
-from examples.deepfake_v3.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.progress import save_model
+from examples.deepfake_v3.saving.files import replacing
 from examples.deepfake_v3.train_model import Config
-from examples.deepfake_v3.training import Stage, TrainingOptions, train_stage
+from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
+from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
+from examples.deepfake_v3.training.progress import save_model
+from examples.deepfake_v3.training.stage import Stage, TrainingOptions, train_stage
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

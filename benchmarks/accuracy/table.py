@@ -6,9 +6,12 @@ import numpy as np
 
 from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.record import write_result
-from examples.deepfake_v3.data import ImageList
-from examples.deepfake_v3.groups import find_manifest
-from examples.deepfake_v3.metrics import compute_metrics, find_optimal_threshold
+from examples.deepfake_v3.auditing.groups import find_manifest
+from examples.deepfake_v3.evaluation.metrics import (
+    compute_metrics,
+    find_optimal_threshold,
+)
+from examples.deepfake_v3.loading.data import ImageList
 
 METRICS = ("accuracy", "auc_roc", "f1_score")
 

@@ -9,7 +9,7 @@ from benchmarks.manipulation.edits import CLASSES, SETS
 from benchmarks.manipulation.network import FIRST_LAYERS
 from benchmarks.manipulation.patches import SIZE
 from benchmarks.record import write_result
-from examples.deepfake_v3.intervals import bootstrap
+from examples.deepfake_v3.evaluation.intervals import bootstrap
 
 REFERENCE = next(iter(FIRST_LAYERS))  # what the other first layers are compared with
 

@@ -21,10 +21,10 @@ from PIL import Image
 
 from benchmarks.record import write_result
 from benchmarks.speed.timing import ratio
-from examples.deepfake_v3.augmentation import build_augmentation
-from examples.deepfake_v3.data import ImageList
-from examples.deepfake_v3.images import THREADS
-from examples.deepfake_v3.pipeline import PixelCache, make_dataset
+from examples.deepfake_v3.loading.data import ImageList
+from examples.deepfake_v3.loading.images import THREADS
+from examples.deepfake_v3.loading.pipeline import PixelCache, make_dataset
+from examples.deepfake_v3.training.augmentation import build_augmentation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

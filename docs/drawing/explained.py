@@ -9,10 +9,10 @@ from PIL import Image
 
 from docs.drawing import pictures
 from examples.deepfake_v3.detector import Detector
-from examples.deepfake_v3.explanation import Explanation
-from examples.deepfake_v3.explanation_figure import draw_explanation
-from examples.deepfake_v3.metadata import Metadata
-from examples.deepfake_v3.metrics import find_optimal_threshold
+from examples.deepfake_v3.evaluation.metrics import find_optimal_threshold
+from examples.deepfake_v3.explanation.explanation import Explanation
+from examples.deepfake_v3.explanation.figure import draw_explanation
+from examples.deepfake_v3.saving.metadata import Metadata
 from keras_forensics import ForensicStreamV3, GatedFusion
 
 SIDE = 64  # of what the detector sees, in pixels

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
         run(config)
     except (OSError, ValueError, FloatingPointError, ImportError) as error:
         origin = traceback.extract_tb(error.__traceback__)[-1].filename
-        if Path(origin).parent != Path(__file__).parent:
+        if not Path(origin).is_relative_to(Path(__file__).parent):
             raise  # not one of ours, which say what to do
         sys.exit(f"error: {error}")
 

@@ -20,12 +20,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from examples.deepfake_v3 import groups as grouping
-from examples.deepfake_v3.audit_findings import LEAK_AUC, judge
-from examples.deepfake_v3.audit_page import write_page
-from examples.deepfake_v3.content_statistics import measure_content
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS, list_files
-from examples.deepfake_v3.duplicates import (
+from examples.deepfake_v3.auditing import groups as grouping
+from examples.deepfake_v3.auditing.content_statistics import measure_content
+from examples.deepfake_v3.auditing.duplicates import (
     MAX_DISTANCE,
     check_distance,
     connected,
@@ -34,15 +31,22 @@ from examples.deepfake_v3.duplicates import (
     near_duplicates,
     perceptual_hash,
 )
-from examples.deepfake_v3.file_facts import Fact, as_columns, read_file_facts
-from examples.deepfake_v3.files import replacing
-from examples.deepfake_v3.images import (
+from examples.deepfake_v3.auditing.file_facts import Fact, as_columns, read_file_facts
+from examples.deepfake_v3.auditing.findings import LEAK_AUC, judge
+from examples.deepfake_v3.auditing.leaks import (
+    Auc,
+    cross_validated_auc,
+    transferred_auc,
+)
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
+from examples.deepfake_v3.loading.images import (
     THREADS,
     UnusableImageError,
     check_image,
     read_image,
 )
-from examples.deepfake_v3.leaks import Auc, cross_validated_auc, transferred_auc
+from examples.deepfake_v3.pages.audit_page import write_page
+from examples.deepfake_v3.saving.files import replacing
 
 FOUND = 3
 """Exit code when there are warnings; 1 is an error, 2 a wrong command line."""

@@ -5,14 +5,18 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.calibration import fit_temperature
-from examples.deepfake_v3.data import ImageList, check_data_dir
-from examples.deepfake_v3.distribution import (
-    on_one_device,
-    statistics_of_one_device,
+from examples.deepfake_v3.evaluation.calibration import fit_temperature
+from examples.deepfake_v3.evaluation.metrics import (
+    Criterion,
+    check_criterion,
+    find_optimal_threshold,
 )
-from examples.deepfake_v3.lost_images import LostImages
-from examples.deepfake_v3.metadata import (
+from examples.deepfake_v3.evaluation.scoring import score_images
+from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.loading.pipeline import Pipeline
+from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.saving.metadata import (
     Metadata,
     MetadataError,
     fingerprint,
@@ -21,15 +25,11 @@ from examples.deepfake_v3.metadata import (
     replace_metadata,
     saved_by,
 )
-from examples.deepfake_v3.metrics import (
-    Criterion,
-    check_criterion,
-    find_optimal_threshold,
+from examples.deepfake_v3.training.distribution import (
+    on_one_device,
+    statistics_of_one_device,
 )
-from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.pipeline import Pipeline
-from examples.deepfake_v3.progress import save_model
-from examples.deepfake_v3.scoring import score_images
+from examples.deepfake_v3.training.progress import save_model
 
 BATCH_SIZE = 48
 """Images per prediction step. Scores depend on it in their last digits, so that all

@@ -26,7 +26,7 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 
 IMAGES_PER_CLASS = MappingProxyType({"train": 300, "val": 75, "test": 150})
 MANIFEST = "demo_set.json"

@@ -17,19 +17,23 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from examples.deepfake_v3.batch_scoring import LARGEST_BATCH, score_crops
-from examples.deepfake_v3.calibration import at_temperature
-from examples.deepfake_v3.decoding import SECONDS, Image, decode_ahead
-from examples.deepfake_v3.explanation import Explainer, Explanation
-from examples.deepfake_v3.images import THREADS, UnusableImageError, crop_to_size
-from examples.deepfake_v3.metadata import (
+from examples.deepfake_v3.evaluation.calibration import at_temperature
+from examples.deepfake_v3.explanation.explanation import Explainer, Explanation
+from examples.deepfake_v3.loading.decoding import SECONDS, Image, decode_ahead
+from examples.deepfake_v3.loading.images import (
+    THREADS,
+    UnusableImageError,
+    crop_to_size,
+)
+from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
+from examples.deepfake_v3.prediction.tiles import OVERLAP, Grid, lay_grid, mean_score
+from examples.deepfake_v3.saving.metadata import (
     Metadata,
     MetadataError,
     check_sha256,
     read_metadata,
 )
-from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.tiles import OVERLAP, Grid, lay_grid, mean_score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,29 +9,29 @@ from typing import Any
 import keras
 
 from examples.deepfake_v3.calibrate_model import BATCH_SIZE
-from examples.deepfake_v3.calibration import (
+from examples.deepfake_v3.evaluation.calibration import (
     at_temperature,
     fit_temperature,
     is_at_end,
     measure_calibration,
 )
-from examples.deepfake_v3.card import find_worst_errors, judge, write_card
-from examples.deepfake_v3.comparison import compare
-from examples.deepfake_v3.data import CLASS_NAMES, ImageList, check_data_dir
-from examples.deepfake_v3.figures import draw_figures, save_figures
-from examples.deepfake_v3.files import replacing
-from examples.deepfake_v3.metadata import hash_weights
-from examples.deepfake_v3.metrics import (
+from examples.deepfake_v3.evaluation.comparison import compare
+from examples.deepfake_v3.evaluation.figures import draw_figures, save_figures
+from examples.deepfake_v3.evaluation.metrics import (
     Criterion,
     check_criterion,
     compute_metrics,
     find_optimal_threshold,
 )
+from examples.deepfake_v3.evaluation.robustness import measure_robustness
+from examples.deepfake_v3.evaluation.scoring import Scored, Scorer
+from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList, check_data_dir
+from examples.deepfake_v3.loading.pipeline import Pipeline
 from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.model_card import add_evaluation
-from examples.deepfake_v3.pipeline import Pipeline
-from examples.deepfake_v3.robustness import measure_robustness
-from examples.deepfake_v3.scoring import Scored, Scorer
+from examples.deepfake_v3.pages.card import find_worst_errors, judge, write_card
+from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.saving.metadata import hash_weights
+from examples.deepfake_v3.saving.model_card import add_evaluation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

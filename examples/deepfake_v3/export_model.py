@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from examples.deepfake_v3.data import ImageList, check_data_dir
 from examples.deepfake_v3.detector import Detector
-from examples.deepfake_v3.files import check_writable, replacing
-from examples.deepfake_v3.formats import (
+from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.loading.pipeline import make_dataset
+from examples.deepfake_v3.saving.files import check_writable, replacing
+from examples.deepfake_v3.saving.formats import (
     FORMATS,
     FormatName,
     Run,
@@ -18,15 +20,13 @@ from examples.deepfake_v3.formats import (
     inference_copy,
     write_exported,
 )
-from examples.deepfake_v3.lost_images import LostImages
-from examples.deepfake_v3.parity import (
+from examples.deepfake_v3.saving.parity import (
     ParityError,
     compare,
     find_faults,
     relative_speed,
     size_of,
 )
-from examples.deepfake_v3.pipeline import make_dataset
 
 BATCH_SIZES = (1, 32)
 

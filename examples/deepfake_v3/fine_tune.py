@@ -6,20 +6,20 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.checkpoint import fingerprint, forget_stages
-from examples.deepfake_v3.data import check_data_dir
-from examples.deepfake_v3.distribution import current_cluster, distributed
-from examples.deepfake_v3.files import alone_in
-from examples.deepfake_v3.finish import save_trained
-from examples.deepfake_v3.lost_images import LostImages
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.model import (
     load_detector,
     rate_multipliers,
     unfreeze_backbone,
 )
-from examples.deepfake_v3.precision import choose_dtype_policy, with_policy
-from examples.deepfake_v3.progress import as_history, epoch_score
-from examples.deepfake_v3.training import (
+from examples.deepfake_v3.saving.files import alone_in
+from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
+from examples.deepfake_v3.training.distribution import current_cluster, distributed
+from examples.deepfake_v3.training.finish import save_trained
+from examples.deepfake_v3.training.precision import choose_dtype_policy, with_policy
+from examples.deepfake_v3.training.progress import as_history, epoch_score
+from examples.deepfake_v3.training.stage import (
     Stage,
     TrainingOptions,
     check_model_path,

@@ -15,13 +15,13 @@ from typing import Any, Literal, TextIO
 import tyro
 from tqdm import tqdm
 
-from examples.deepfake_v3.data import list_files
-from examples.deepfake_v3.decoding import SECONDS
 from examples.deepfake_v3.detector import Detector, Prediction
-from examples.deepfake_v3.files import replacing
-from examples.deepfake_v3.images import EXTENSIONS
-from examples.deepfake_v3.tiles import OVERLAP, save_heat_map
-from examples.deepfake_v3.training import check_range
+from examples.deepfake_v3.loading.data import list_files
+from examples.deepfake_v3.loading.decoding import SECONDS
+from examples.deepfake_v3.loading.images import EXTENSIONS
+from examples.deepfake_v3.prediction.tiles import OVERLAP, save_heat_map
+from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.training.stage import check_range
 
 UNREADABLE = 3
 """Exit code when files could not be read; 1 is an error, 2 a wrong command line."""
@@ -111,7 +111,7 @@ def predict_images(config: PredictConfig) -> None:
     """
     if config.engine == "ray":
         # Only here: Ray takes seconds to import, and is an extra.
-        from examples.deepfake_v3.predict_on_ray import predict_on_ray
+        from examples.deepfake_v3.prediction.predict_on_ray import predict_on_ray
 
         unreadable, count = predict_on_ray(config)
     else:

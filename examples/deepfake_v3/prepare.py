@@ -23,9 +23,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from examples.deepfake_v3 import groups as grouping
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS, list_files
-from examples.deepfake_v3.duplicates import (
+from examples.deepfake_v3.auditing import groups as grouping
+from examples.deepfake_v3.auditing.duplicates import (
     MAX_DISTANCE,
     check_distance,
     connected,
@@ -34,13 +33,14 @@ from examples.deepfake_v3.duplicates import (
     near_duplicates,
     perceptual_hash,
 )
-from examples.deepfake_v3.files import replacing
-from examples.deepfake_v3.images import (
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
+from examples.deepfake_v3.loading.images import (
     THREADS,
     UnusableImageError,
     check_image,
     read_image,
 )
+from examples.deepfake_v3.saving.files import replacing
 
 CONFIGURATION = "prepare.json"
 MANIFEST = "manifest.csv"

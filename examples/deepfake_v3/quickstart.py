@@ -7,7 +7,7 @@ from typing import Any
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import fine_tune_v3
-from examples.deepfake_v3.pipeline import Pipeline
+from examples.deepfake_v3.loading.pipeline import Pipeline
 from examples.deepfake_v3.train_model import train_model_v3
 
 IMAGE_SIZE = 96  # of the rendered images, so that nothing is cropped or enlarged

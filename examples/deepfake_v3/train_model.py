@@ -6,21 +6,21 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.checkpoint import forget_stages
-from examples.deepfake_v3.data import check_data_dir
-from examples.deepfake_v3.distribution import current_cluster, distributed
-from examples.deepfake_v3.files import alone_in
-from examples.deepfake_v3.finish import save_trained
-from examples.deepfake_v3.lost_images import LostImages
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.model import (
     build_model_v3,
     freeze_backbone,
     measure_backbone_statistics,
 )
-from examples.deepfake_v3.pipeline import make_dataset
-from examples.deepfake_v3.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.progress import as_history
-from examples.deepfake_v3.training import (
+from examples.deepfake_v3.saving.files import alone_in
+from examples.deepfake_v3.training.checkpoint import forget_stages
+from examples.deepfake_v3.training.distribution import current_cluster, distributed
+from examples.deepfake_v3.training.finish import save_trained
+from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
+from examples.deepfake_v3.training.progress import as_history
+from examples.deepfake_v3.training.stage import (
     Stage,
     TrainingOptions,
     check_model_path,

@@ -12,7 +12,7 @@ from benchmarks.accuracy import __main__ as accuracy
 from benchmarks.accuracy.variants import VARIANTS, build, detector
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.model import build_model_v3
-from examples.deepfake_v3.training import TrainingOptions
+from examples.deepfake_v3.training.stage import TrainingOptions
 
 
 def names_and_shapes(model):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS
 from examples.deepfake_v3.demo_set import render_demo_set
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 
 
 @pytest.fixture(scope="session")

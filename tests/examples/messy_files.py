@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from examples.deepfake_v3 import data
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS, check_data_dir
-from examples.deepfake_v3.images import (
+from examples.deepfake_v3.loading import data
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, check_data_dir
+from examples.deepfake_v3.loading.images import (
     LARGE,
     MAX_BYTES,
     MAX_PIXELS,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from examples.deepfake_v3.__main__ import main
 from examples.deepfake_v3.audit import FOUND, audit_data_dir
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 from tests.examples.scenes import save, scene
 
 COUNTS = {"train": 50, "val": 30, "test": 30}

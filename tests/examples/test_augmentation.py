@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3.augmentation import RandomShift, build_augmentation
+from examples.deepfake_v3.training.augmentation import RandomShift, build_augmentation
 
 pytestmark = pytest.mark.backends
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from examples.deepfake_v3 import batch_scoring
-from examples.deepfake_v3.batch_scoring import (
+from examples.deepfake_v3.prediction import batch_scoring
+from examples.deepfake_v3.prediction.batch_scoring import (
     estimate_batch_size,
     is_out_of_memory,
     score_crops,

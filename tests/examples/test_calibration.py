@@ -3,15 +3,15 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from examples.deepfake_v3.calibration import (
+from examples.deepfake_v3.evaluation.calibration import (
     RANGE,
     at_temperature,
     fit_temperature,
     is_at_end,
     measure_calibration,
 )
-from examples.deepfake_v3.metrics import compute_metrics
-from examples.deepfake_v3.scoring import Scored
+from examples.deepfake_v3.evaluation.metrics import compute_metrics
+from examples.deepfake_v3.evaluation.scoring import Scored
 
 
 def sigmoid(logits):

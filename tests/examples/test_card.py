@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.deepfake_v3.data import CLASS_NAMES
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
-from examples.deepfake_v3.images import crop_to_size, read_image
+from examples.deepfake_v3.loading.data import CLASS_NAMES
+from examples.deepfake_v3.loading.images import crop_to_size, read_image
 
 SIZE = 32
 

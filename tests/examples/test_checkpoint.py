@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3 import checkpoint
-from examples.deepfake_v3.checkpoint import Checkpoint, State, forget_stages
-from examples.deepfake_v3.data import ImageList
+from examples.deepfake_v3.loading.data import ImageList
+from examples.deepfake_v3.training import checkpoint
+from examples.deepfake_v3.training.checkpoint import Checkpoint, State, forget_stages
 
 pytestmark = pytest.mark.backends
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from examples.deepfake_v3.comparison import compare
-from examples.deepfake_v3.metrics import compute_metrics
-from examples.deepfake_v3.scoring import Scored
+from examples.deepfake_v3.evaluation.comparison import compare
+from examples.deepfake_v3.evaluation.metrics import compute_metrics
+from examples.deepfake_v3.evaluation.scoring import Scored
 
 
 def detectors(count=300, gap=0.3):

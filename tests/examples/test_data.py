@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.deepfake_v3.data import ImageList, check_data_dir
-from examples.deepfake_v3.images import read_image
+from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.images import read_image
 
 
 def quarantined(data_dir, report):

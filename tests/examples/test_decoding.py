@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.deepfake_v3 import decoding
-from examples.deepfake_v3.decoding import Decoder, decode_ahead
-from examples.deepfake_v3.images import UnusableImageError, crop_to_size
+from examples.deepfake_v3.loading import decoding
+from examples.deepfake_v3.loading.decoding import Decoder, decode_ahead
+from examples.deepfake_v3.loading.images import UnusableImageError, crop_to_size
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from benchmarks.devices import differences, run_on_hosts
-from examples.deepfake_v3 import distribution
 from examples.deepfake_v3.demo_set import render_demo_set
-from examples.deepfake_v3.distribution import Cluster, current_cluster, distributed
-from examples.deepfake_v3.metadata import read_metadata
+from examples.deepfake_v3.saving.metadata import read_metadata
+from examples.deepfake_v3.training import distribution
+from examples.deepfake_v3.training.distribution import (
+    Cluster,
+    current_cluster,
+    distributed,
+)
 
 pytestmark = pytest.mark.backends
 BACKEND = keras.backend.backend()
@@ -30,10 +34,10 @@ from pathlib import Path
 import numpy as np
 
 from examples.deepfake_v3.calibrate_model import save_calibrated
-from examples.deepfake_v3.data import check_data_dir
-from examples.deepfake_v3.distribution import current_cluster, distributed
-from examples.deepfake_v3.lost_images import LostImages
-from examples.deepfake_v3.training import Stage, TrainingOptions, train_stage
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.training.distribution import current_cluster, distributed
+from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.training.stage import Stage, TrainingOptions, train_stage
 from keras_forensics.layers import ForensicStreamV3
 
 data_dir, distribute, draws, seed = sys.argv[1:]
@@ -163,11 +167,11 @@ def test_hosts_with_other_settings_are_refused(train):
 REPLICAS = """
 import numpy as np
 
-from examples.deepfake_v3.augmentation import build_augmentation
-from examples.deepfake_v3.distribution import current_cluster, distributed
-from examples.deepfake_v3.optimizer import LayerwiseAdamW
-from examples.deepfake_v3.precision import building_under
-from examples.deepfake_v3.training import AugmentedTrainer
+from examples.deepfake_v3.training.augmentation import build_augmentation
+from examples.deepfake_v3.training.distribution import current_cluster, distributed
+from examples.deepfake_v3.training.optimizer import LayerwiseAdamW
+from examples.deepfake_v3.training.precision import building_under
+from examples.deepfake_v3.training.stage import AugmentedTrainer
 
 with distributed("devices", batch_size=4):
     strategy = current_cluster().strategy

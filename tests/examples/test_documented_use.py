@@ -20,7 +20,7 @@ from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.train_model import Config
-from examples.deepfake_v3.training import Stage
+from examples.deepfake_v3.training.stage import Stage
 from tests.backend import ROOT
 from tests.examples.brightness import save_brightness_model, write_images
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.deepfake_v3 import duplicates
-from examples.deepfake_v3.duplicates import (
+from examples.deepfake_v3.auditing import duplicates
+from examples.deepfake_v3.auditing.duplicates import (
     MAX_DISTANCE,
     connected,
     exact_duplicates,

@@ -8,12 +8,17 @@ from PIL import Image
 
 from examples.deepfake_v3 import Detector
 from examples.deepfake_v3 import __main__ as command_line
-from examples.deepfake_v3.attribution import BLOCKS, Streams, gate_channels, occlude
-from examples.deepfake_v3.explanation_figure import draw_explanation
-from examples.deepfake_v3.images import UnusableImageError
+from examples.deepfake_v3.explanation.attribution import (
+    BLOCKS,
+    Streams,
+    gate_channels,
+    occlude,
+)
+from examples.deepfake_v3.explanation.figure import draw_explanation
+from examples.deepfake_v3.loading.images import UnusableImageError
 from examples.deepfake_v3.model import build_model_v3
-from examples.deepfake_v3.precision import building_under
-from examples.deepfake_v3.progress import save_model
+from examples.deepfake_v3.training.precision import building_under
+from examples.deepfake_v3.training.progress import save_model
 from keras_forensics import ForensicStreamV3, GatedFusion, SRMLayerV3
 from tests.examples.brightness import metadata_with
 

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from examples.deepfake_v3.figures import draw_figures, save_figures, small_png
+from examples.deepfake_v3.evaluation.figures import (
+    draw_figures,
+    save_figures,
+    small_png,
+)
 
 LABELS = np.array([0, 0, 0, 1, 1, 1, 1])
 SCORES = np.array([0.1, 0.3, 0.8, 0.2, 0.5, 0.7, 0.9])

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from examples.deepfake_v3.file_facts import as_columns, read_file_facts
+from examples.deepfake_v3.auditing.file_facts import as_columns, read_file_facts
 from tests.examples.scenes import scene
 
 

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from examples.deepfake_v3 import images
-from examples.deepfake_v3.images import UnusableImageError, crop_to_size, read_image
+from examples.deepfake_v3.loading import images
+from examples.deepfake_v3.loading.images import (
+    UnusableImageError,
+    crop_to_size,
+    read_image,
+)
 from tests.backend import run_python
 
 
@@ -50,7 +54,7 @@ def test_exif_orientation_is_applied(tmp_path):
 def test_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
     code = (
-        "from examples.deepfake_v3.images import *\n"
+        "from examples.deepfake_v3.loading.images import *\n"
         "from PIL import Image\n"
         "Image.MAX_IMAGE_PIXELS = None\n"  # as notebooks do
         "try: read_image('bomb.png')\n"

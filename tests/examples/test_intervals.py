@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap as scipy_bootstrap
 
-from examples.deepfake_v3 import intervals
-from examples.deepfake_v3.intervals import bootstrap
+from examples.deepfake_v3.evaluation import intervals
+from examples.deepfake_v3.evaluation.intervals import bootstrap
 
 
 def interval_of_mean(values, clusters, **options):

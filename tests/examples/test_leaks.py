@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from examples.deepfake_v3.leaks import (
+from examples.deepfake_v3.auditing.leaks import (
     FEWEST,
     cross_validated_auc,
     transferred_auc,

@@ -13,12 +13,12 @@ from PIL import Image
 
 from examples.deepfake_v3 import evaluate_model, train_model
 from examples.deepfake_v3.__main__ import main
-from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
-from examples.deepfake_v3.images import crop_to_size, read_image
-from examples.deepfake_v3.lost_images import LostImages, LostImagesError
-from examples.deepfake_v3.metrics import compute_metrics
-from examples.deepfake_v3.pipeline import make_dataset
+from examples.deepfake_v3.evaluation.metrics import compute_metrics
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.images import crop_to_size, read_image
+from examples.deepfake_v3.loading.lost_images import LostImages, LostImagesError
+from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.train_model import train_model_v3
 
 pytestmark = pytest.mark.backends

@@ -12,9 +12,9 @@ from PIL import Image
 
 from examples.deepfake_v3 import Detector
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
-from examples.deepfake_v3.data import check_data_dir
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
-from examples.deepfake_v3.metadata import (
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.saving.metadata import (
     MEMBER,
     Metadata,
     MetadataError,

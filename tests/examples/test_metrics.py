@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.deepfake_v3.metrics import compute_metrics, find_optimal_threshold
+from examples.deepfake_v3.evaluation.metrics import (
+    compute_metrics,
+    find_optimal_threshold,
+)
 
 CRITERIA = ("f1", "youden", "balanced")
 # Worked by hand: at 0.5, two of three real and three of four fake are right.

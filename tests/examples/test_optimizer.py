@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3.optimizer import LayerwiseAdamW
+from examples.deepfake_v3.training.optimizer import LayerwiseAdamW
 
 pytestmark = pytest.mark.backends
 

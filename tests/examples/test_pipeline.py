@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from examples.deepfake_v3 import pipeline as pipeline_module
-from examples.deepfake_v3.data import ImageList, check_data_dir
-from examples.deepfake_v3.images import crop_to_size, read_image
-from examples.deepfake_v3.lost_images import LostImages
-from examples.deepfake_v3.pipeline import (
+from examples.deepfake_v3.loading import pipeline as pipeline_module
+from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.images import crop_to_size, read_image
+from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.loading.pipeline import (
     Batches,
     PixelCache,
     Share,

@@ -3,15 +3,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3 import precision
 from examples.deepfake_v3.model import build_model_v3, load_detector
-from examples.deepfake_v3.precision import (
+from examples.deepfake_v3.training import precision
+from examples.deepfake_v3.training.precision import (
     building_under,
     choose_dtype_policy,
     policy_of,
     with_policy,
 )
-from examples.deepfake_v3.training import AugmentedTrainer
+from examples.deepfake_v3.training.stage import AugmentedTrainer
 
 
 @pytest.fixture(scope="module")

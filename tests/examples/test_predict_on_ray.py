@@ -19,7 +19,7 @@ from tests.examples.brightness import SIZE, save_brightness_detector
 pytest.importorskip("ray", reason="needs the extra `ray`")
 pq = pytest.importorskip("pyarrow.parquet")
 
-from examples.deepfake_v3 import predict_on_ray  # noqa: E402 (it needs pyarrow)
+from examples.deepfake_v3.prediction import predict_on_ray  # noqa: E402 (it needs pyarrow)
 
 FILES = 30
 

@@ -12,8 +12,8 @@ from PIL import Image
 from examples.deepfake_v3 import prepare
 from examples.deepfake_v3.__main__ import main
 from examples.deepfake_v3.audit import audit_data_dir
-from examples.deepfake_v3.data import CLASS_NAMES, SPLITS, check_data_dir
-from examples.deepfake_v3.file_facts import read_file_facts
+from examples.deepfake_v3.auditing.file_facts import read_file_facts
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, check_data_dir
 from examples.deepfake_v3.prepare import prepare_data_dir
 from tests.backend import ROOT
 from tests.examples.scenes import save, scene

@@ -5,8 +5,8 @@ import types
 import keras
 import pytest
 
-from examples.deepfake_v3 import progress
-from examples.deepfake_v3.progress import Forecast, StopAtNaN, save_model
+from examples.deepfake_v3.training import progress
+from examples.deepfake_v3.training.progress import Forecast, StopAtNaN, save_model
 
 pytestmark = pytest.mark.backends
 

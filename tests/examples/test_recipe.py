@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3 import fine_tune, train_model, training
-from examples.deepfake_v3.data import check_data_dir
+from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
-from examples.deepfake_v3.files import alone_in
 from examples.deepfake_v3.fine_tune import (
     FineTuneConfig,
     fine_tune_v3,
     quick_fine_tune,
 )
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
-from examples.deepfake_v3.pipeline import make_dataset
+from examples.deepfake_v3.saving.files import alone_in
 from examples.deepfake_v3.train_model import Config, train_model_v3
-from examples.deepfake_v3.training import GATE_IMAGES
+from examples.deepfake_v3.training import stage as training
+from examples.deepfake_v3.training.stage import GATE_IMAGES
 from tests.backend import run_python
 
 pytestmark = pytest.mark.backends

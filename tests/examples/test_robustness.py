@@ -6,9 +6,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from examples.deepfake_v3.data import check_data_dir
-from examples.deepfake_v3.images import crop_to_size, read_image
-from examples.deepfake_v3.robustness import (
+from examples.deepfake_v3.evaluation.robustness import (
     GRID,
     add_noise,
     blur,
@@ -17,7 +15,9 @@ from examples.deepfake_v3.robustness import (
     middle,
     resize,
 )
-from examples.deepfake_v3.scoring import Scorer
+from examples.deepfake_v3.evaluation.scoring import Scorer
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.images import crop_to_size, read_image
 
 
 def photograph(height=40, width=56, seed=0):

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from examples.deepfake_v3.images import crop_to_size
-from examples.deepfake_v3.tiles import lay_grid, mean_score, save_heat_map
+from examples.deepfake_v3.loading.images import crop_to_size
+from examples.deepfake_v3.prediction.tiles import lay_grid, mean_score, save_heat_map
 
 lengths = st.integers(1, 400)
 

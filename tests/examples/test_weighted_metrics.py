@@ -3,8 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples.deepfake_v3.metrics import compute_metrics
-from examples.deepfake_v3.weighted_metrics import weighted_auc, weighted_metrics
+from examples.deepfake_v3.evaluation.metrics import compute_metrics
+from examples.deepfake_v3.evaluation.weighted_metrics import (
+    weighted_auc,
+    weighted_metrics,
+)
 
 
 @st.composite

@@ -7,7 +7,7 @@ from PIL import Image
 from docs import drawing
 from docs.drawing import explained, pictures, plots, views
 from docs.drawing.pictures import PICTURES
-from examples.deepfake_v3.attribution import BLOCKS
+from examples.deepfake_v3.explanation.attribution import BLOCKS
 from keras_forensics import SRMFilterBank, filters
 from tests.site.conftest import ROOT
 

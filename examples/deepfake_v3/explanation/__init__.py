@@ -1,0 +1,1 @@
+"""Which places of an image a verdict depends on."""

@@ -1,0 +1,1 @@
+"""Scores of many images, on one machine or on many."""

@@ -1,0 +1,1 @@
+"""Files that are whole: models, their cards, other formats."""

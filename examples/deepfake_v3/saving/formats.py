@@ -1,0 +1,259 @@
+"""The formats in which a model leaves Keras: how each is written, and run again.
+
+They take any model of one image input that is made of Keras's layers and this
+package's. What no format can hold, its converter refuses.
+"""
+
+import contextlib
+import importlib.util
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import keras
+import numpy as np
+
+from examples.deepfake_v3.saving import quantization
+from examples.deepfake_v3.saving.files import replacing, replacing_folder
+from examples.deepfake_v3.training.precision import with_policy
+
+FormatName = Literal[
+    "savedmodel", "onnx", "litert", "litert-float16", "litert-int8", "openvino"
+]
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""Runs an exported file: float32 images, as many as one likes, to float32 outputs."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format.
+
+    Attributes:
+        ending: What its files' names end in.
+        needs: The modules that writing and running it need, by backend that can.
+        write: Writes an `inference_copy`; the images, if any, are typical ones.
+        open: Makes a file run.
+        is_float32: Whether weights and arithmetic are those of the copy.
+        is_folder: Whether it is several files.
+    """
+
+    ending: str
+    needs: Mapping[str, tuple[str, ...]]
+    write: Callable[[keras.Model, Path, np.ndarray | None], None]
+    open: Callable[[Path], Run]
+    is_float32: bool = True
+    is_folder: bool = False
+
+
+def inference_copy(model: keras.Model) -> keras.Model:
+    """The same model computing in float32, and always as in inference.
+
+    16-bit graphs need operators that some runtimes lack. And a layer of the model may
+    have `training=True` as its default, which Keras hands on to all layers after it
+    where the caller names no flag, as in its own exports.
+
+    Args:
+        model: A model with one input.
+
+    Returns:
+        A model with the same weights, whose batch size is open.
+    """
+    (specification,) = model.inputs
+    image = keras.Input(
+        specification.shape[1:], dtype=specification.dtype, name="image"
+    )
+    output = with_policy(model, "float32")(image, training=False)
+    return keras.Model(image, output, name=f"{model.name}_inference")
+
+
+def check_format(name: str) -> None:
+    """Refuses a format that cannot be written here, before anything is.
+
+    Raises:
+        ValueError: If it is unknown, or this backend cannot write it.
+        ImportError: If a package is missing.
+    """
+    if name not in FORMATS:
+        raise ValueError(
+            f"`formats` must be among {get_args(FormatName)}. "
+            f"Received: formats={name!r}"
+        )
+    backend, needs = keras.backend.backend(), FORMATS[name].needs
+    if backend not in needs:
+        able = [other for other, each in FORMATS.items() if backend in each.needs]
+        raise ValueError(
+            f"Keras cannot write {name} on the {backend} backend, but on "
+            f"{' and '.join(needs)}: set KERAS_BACKEND={next(iter(needs))}, for which "
+            f"a saved model is the same. Received: formats={name!r}, where {backend} "
+            f"can {', '.join(able) or 'write none'}"
+        )
+    find = importlib.util.find_spec
+    missing = [package for package in needs[backend] if find(package) is None]
+    if missing:
+        raise ImportError(
+            f"{name} needs packages that are not installed: {', '.join(missing)}. "
+            'Install the extra `export`: python -m pip install -e ".[export]". '
+            f"Received: formats={name!r}"
+        )
+
+
+def write_exported(
+    model: keras.Model,
+    path: str | Path,
+    name: FormatName,
+    images: np.ndarray | None = None,
+    accept: Callable[[Run], None] = lambda run: None,
+) -> None:
+    """Exports a model to one file, or one folder.
+
+    Args:
+        model: As from `inference_copy`.
+        path: The file, or for "savedmodel" and "openvino" the folder.
+        name: The format.
+        images: Typical ones as the model takes them, float32 of shape `(count, height,
+            width, channels)`: "litert-int8" chooses its ranges by them.
+        accept: Called with what runs the new file before it takes its place. If it
+            raises, what was at `path` before stays.
+
+    Raises:
+        ValueError: If the backend cannot write the format, or `images` are missing.
+        ImportError: If a package is missing.
+        OSError: If the file cannot be written.
+    """
+    check_format(name)
+    format_ = FORMATS[name]
+    replace = replacing_folder if format_.is_folder else replacing
+    with replace(path) as partial:
+        with _without_warnings():
+            format_.write(model, partial, images)
+        accept(open_exported(partial, name))
+
+
+def open_exported(path: str | Path, name: FormatName) -> Run:
+    """Makes an exported file run in its own runtime, on the processor.
+
+    Returns:
+        A function from float32 images, `(batch, height, width, channels)` with any
+        batch, to the outputs as an array.
+    """
+    with _without_warnings():
+        return FORMATS[name].open(Path(path))
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """What converters warn of is their own code; the comparison shows the rest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _write_savedmodel(model: keras.Model, path: Path, images) -> None:
+    model.export(path, format="tf_saved_model", verbose=False)
+
+
+def _open_savedmodel(path: Path) -> Run:
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(path))
+    return lambda batch: served.serve(batch).numpy()
+
+
+def _write_onnx(model: keras.Model, path: Path, images) -> None:
+    # Without a signature, Keras refuses models that were never called.
+    model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
+
+
+def _open_onnx(path: Path) -> Run:
+    import onnxruntime
+
+    # As bytes: Windows cannot rename a file that is open.
+    session = onnxruntime.InferenceSession(path.read_bytes())
+    (image,) = session.get_inputs()
+    return lambda batch: session.run(None, {image.name: batch})[0]
+
+
+def _open_litert(path: Path) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(
+        model_content=path.read_bytes(), num_threads=os.cpu_count()
+    )
+    (image,) = interpreter.get_input_details()
+    (output,) = interpreter.get_output_details()
+    allocated: list[tuple[int, ...]] = []
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        if allocated != [batch.shape]:
+            interpreter.resize_tensor_input(image["index"], batch.shape, strict=True)
+            interpreter.allocate_tensors()
+            allocated[:] = [batch.shape]
+        interpreter.set_tensor(image["index"], batch)
+        interpreter.invoke()
+        return interpreter.get_tensor(output["index"])
+
+    return run
+
+
+def _write_openvino(model: keras.Model, path: Path, images) -> None:
+    model.export(str(path / "model.xml"), format="openvino", verbose=False)
+
+
+def _open_openvino(path: Path) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    # Some processors compute in bfloat16 otherwise.
+    precision = {"INFERENCE_PRECISION_HINT": "f32"}
+    weights = (path / "model.bin").read_bytes()
+    ir = core.read_model((path / "model.xml").read_bytes(), weights)
+    compiled = core.compile_model(ir, "CPU", precision)
+    return lambda batch: compiled(batch)[0].copy()
+
+
+_LITERT = {"tensorflow": ("ai_edge_litert",)}
+
+FORMATS: dict[str, Format] = {
+    "savedmodel": Format(
+        "_savedmodel",
+        {"tensorflow": (), "jax": ("tensorflow",)},
+        _write_savedmodel,
+        _open_savedmodel,
+        is_folder=True,
+    ),
+    "onnx": Format(
+        ".onnx",
+        {
+            "tensorflow": ("onnx", "onnxruntime", "tf2onnx"),
+            "torch": ("onnx", "onnxruntime"),
+        },
+        _write_onnx,
+        _open_onnx,
+    ),
+    "litert": Format(".tflite", _LITERT, quantization.write_float32, _open_litert),
+    "litert-float16": Format(
+        "_float16.tflite",
+        {"tensorflow": ("ai_edge_litert", "ai_edge_quantizer")},
+        quantization.write_float16,
+        _open_litert,
+        is_float32=False,
+    ),
+    "litert-int8": Format(
+        "_int8.tflite",
+        _LITERT,
+        quantization.write_int8,
+        _open_litert,
+        is_float32=False,
+    ),
+    "openvino": Format(
+        "_openvino",
+        {"tensorflow": ("openvino",), "torch": ("openvino",)},
+        _write_openvino,
+        _open_openvino,
+        is_folder=True,
+    ),
+}
