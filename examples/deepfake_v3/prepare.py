@@ -10,12 +10,10 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,21 +22,15 @@ from PIL import Image
 from tqdm import tqdm
 
 from examples.deepfake_v3.auditing import groups as grouping
-from examples.deepfake_v3.auditing.duplicates import (
-    MAX_DISTANCE,
-    check_distance,
-    connected,
-    exact_duplicates,
-    members,
-    near_duplicates,
-    perceptual_hash,
-)
+from examples.deepfake_v3.auditing.duplicates import MAX_DISTANCE, check_distance
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
-from examples.deepfake_v3.loading.images import (
-    THREADS,
-    UnusableImageError,
-    check_image,
-    read_image,
+from examples.deepfake_v3.loading.images import THREADS, read_image
+from examples.deepfake_v3.preparing.plan import Planned, make_plan
+from examples.deepfake_v3.preparing.sources import (
+    SourceFile,
+    find_groups,
+    inspect_all,
+    list_sources,
 )
 from examples.deepfake_v3.saving.files import replacing
 
@@ -47,14 +39,6 @@ MANIFEST = "manifest.csv"
 LEFT_OUT = "quarantine.csv"
 INSPECTED = ".inspected.jsonl"
 
-SUFFIXES = {
-    "JPEG": ".jpg",
-    "MPO": ".jpg",
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-}
 SPARE = 2**20  # bytes to leave free beside the images, for the lists
 
 
@@ -89,38 +73,6 @@ class PrepareConfig:
     """Seed of the splits and of the balance."""
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class _File:
-    """A file of a source folder."""
-
-    name: str  # below the folder that all source folders share, with forward slashes
-    path: Path
-    folder: str
-    label: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Source:
-    """A file and what was found in it."""
-
-    file: _File
-    reason: str = ""  # why it cannot be used
-    sha256: str = ""  # of the file
-    digest: str = ""  # of the pixels
-    hash: int | None = None
-    format: str = ""
-    bytes: int = 0
-    pixels: int = 0
-
-    @property
-    def name(self) -> str:
-        return self.file.name
-
-    @property
-    def label(self) -> int:
-        return self.file.label
-
-
 def prepare_data_dir(
     config: PrepareConfig | None = None, **overrides: Any
 ) -> dict[str, Any]:
@@ -147,8 +99,8 @@ def prepare_data_dir(
     config = dataclasses.replace(config or PrepareConfig(), **overrides)
     _check_options(config)
     output = Path(config.output_dir)
-    files = _list_sources(config, output)
-    groups = _find_groups(config, files)
+    files = list_sources(config, output)
+    groups = find_groups(config, files)
     _claim(output, _describe_job(config, files, groups))
     if (output / MANIFEST).is_file():
         rows = _read_rows(output / MANIFEST)
@@ -156,8 +108,8 @@ def prepare_data_dir(
             print(f"{output} is finished; nothing is left to do.")
             return _summarise(rows, _read_rows(output / LEFT_OUT), output)
 
-    sources = _inspect_all(files, output / INSPECTED)
-    plan, left_out = _plan(sources, groups, config)
+    sources = inspect_all(files, output / INSPECTED)
+    plan, left_out = make_plan(sources, groups, config)
     _refuse_strangers(output, plan)
     _check_space(output, plan, config.jpeg_quality)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -192,15 +144,6 @@ def prepare_data_dir(
     return summary
 
 
-@dataclasses.dataclass(frozen=True)
-class _Planned:
-    """An image that goes into the result."""
-
-    source: _Source
-    split: str
-    group: str
-
-
 def _check_options(config: PrepareConfig) -> None:
     check_distance(config.near_duplicate_distance)
     if not config.real or not config.fake:
@@ -232,60 +175,8 @@ def _check_options(config: PrepareConfig) -> None:
         )
 
 
-def _list_sources(config: PrepareConfig, output: Path) -> list[_File]:
-    """The files of all source folders, in the order of their names."""
-    folders = [
-        (Path(os.path.abspath(folder)), label)
-        for label, given in enumerate((config.real, config.fake))
-        for folder in given
-    ]
-    for folder, _ in folders:
-        if not folder.is_dir():
-            raise FileNotFoundError(
-                "`real` and `fake` must be folders. "
-                f"Received: {str(folder)!r}, which is none"
-            )
-    places = [folder.resolve() for folder, _ in folders]
-    for place, other in combinations([*places, output.resolve()], 2):
-        if place.is_relative_to(other) or other.is_relative_to(place):
-            raise ValueError(
-                "`real`, `fake` and `output_dir` must be folders none of which holds "
-                f"another. Received: {str(place)!r} and {str(other)!r}"
-            )
-    root = Path(os.path.commonpath([folder for folder, _ in folders]))
-    return sorted(
-        _File(path.relative_to(root).as_posix(), path, folder.as_posix(), label)
-        for folder, label in folders
-        for path in list_files(folder)
-    )
-
-
-def _find_groups(config: PrepareConfig, files: Sequence[_File]) -> dict[str, str]:
-    """`{name of a file: group}`."""
-    if config.group_pattern is not None:
-        names = [file.name for file in files]
-        found = grouping.match_groups(names, config.group_pattern)
-        return {n: group for n, group in zip(names, found, strict=True) if group}
-    names_by_path = {file.path: file.name for file in files}
-    groups: dict[str, str] = {}
-    for manifest in config.groups:
-        folder = Path(os.path.abspath(manifest)).parent
-        named = {
-            names_by_path[folder / file]: group
-            for file, group in grouping.read_groups(manifest).items()
-            if folder / file in names_by_path
-        }
-        if not named:
-            raise ValueError(
-                "`groups` must name files of the source folders, from the folder that "
-                f"it is in. Received: groups={manifest!r}, which names none"
-            )
-        groups |= named
-    return groups
-
-
 def _describe_job(
-    config: PrepareConfig, files: Sequence[_File], groups: Mapping[str, str]
+    config: PrepareConfig, files: Sequence[SourceFile], groups: Mapping[str, str]
 ) -> dict[str, Any]:
     """What must be the same for a job to go on."""
     options = dataclasses.asdict(config)
@@ -343,200 +234,7 @@ def _claim(output: Path, job: dict[str, Any]) -> None:
         ) from error
 
 
-def _inspect_all(files: Sequence[_File], record: Path) -> list[_Source]:
-    """What is in each file. What the record has already is not read again."""
-    lines: list[bytes] = []
-    if record.is_file():
-        lines = record.read_bytes().splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):  # interrupted while it was written
-            lines.pop()
-    known = [json.loads(line) for line in lines]
-    with record.open("wb") as stream, ThreadPoolExecutor(THREADS) as pool:
-        stream.writelines(lines)
-        stream.flush()
-        new = pool.map(_inspect, [file.path for file in files[len(known) :]])
-        found = tqdm(
-            chain(known, new), "reading images", len(files), unit="file", disable=None
-        )
-        sources = []
-        for index, (file, values) in enumerate(zip(files, found, strict=True)):
-            if index >= len(known):
-                stream.write(json.dumps(values).encode() + b"\n")
-                stream.flush()  # at once, for nobody says when a run is killed
-            sources.append(_Source(file=file, **values))
-    return sources
-
-
-def _inspect(path: Path) -> dict[str, Any]:
-    """The fields of `_Source` that come from the file."""
-    digest, reason = check_image(path)
-    if reason:
-        return {"reason": reason}
-    try:
-        content = path.read_bytes()
-        pixels = read_image(io.BytesIO(content))
-        with Image.open(io.BytesIO(content)) as image:
-            kind = image.format
-    except (OSError, UnusableImageError) as error:  # it may be gone meanwhile
-        return {"reason": f"not readable: {error}"}
-    return {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "digest": digest,
-        "hash": perceptual_hash(pixels),
-        "format": kind,
-        "bytes": len(content),
-        "pixels": pixels.shape[0] * pixels.shape[1],
-    }
-
-
-def _plan(
-    sources: Sequence[_Source], groups: Mapping[str, str], config: PrepareConfig
-) -> tuple[dict[str, _Planned], dict[str, str]]:
-    """`{file of the result: image}`, and `{source file: why it is left out}`."""
-    left_out = {source.name: source.reason for source in sources if source.reason}
-    usable = [source for source in sources if not source.reason]
-
-    # Links between images that belong on one side, those that are left out included:
-    # two videos that share a frame are no independent videos.
-    same = exact_duplicates([source.digest for source in usable])
-    for indices in same:
-        first = usable[indices[0]]
-        both = len({usable[i].label for i in indices}) > 1
-        for i in indices if both else indices[1:]:
-            left_out[usable[i].name] = (
-                "same pixels in both classes: "
-                + ", ".join(usable[j].name for j in indices)
-                if both
-                else f"same pixels as {first.name}"
-            )
-    repeated = {i for indices in same for i in indices[1:]}
-    near = near_duplicates(
-        [None if i in repeated else s.hash for i, s in enumerate(usable)],
-        config.near_duplicate_distance,
-    )
-    links = [(indices[0], i) for indices in same for i in indices[1:]]
-    links += [(i, j) for i, j, _ in near.tolist()]
-    if config.near_duplicates == "one":
-        for alike in members(connected(len(usable), near)):
-            first_of: dict[int, _Source] = {}
-            for i in alike:
-                if usable[i].name not in left_out:
-                    first = first_of.setdefault(usable[i].label, usable[i])
-                    if first is not usable[i]:
-                        left_out[usable[i].name] = f"near duplicate of {first.name}"
-    units = grouping.units([groups.get(source.name) for source in usable], links)
-
-    kept = [i for i, source in enumerate(usable) if source.name not in left_out]
-    for label, name in enumerate(CLASS_NAMES):
-        if not any(usable[i].label == label for i in kept):
-            lost = [source.name for source in sources if source.label == label]
-            example = f"{lost[0]}: {left_out[lost[0]]}" if lost else "there is no file"
-            raise ValueError(
-                f"There is no usable image of class {name!r} in its folders ({example})"
-                f". Received: {name}={getattr(config, name)}"
-            )
-    images, units = [usable[i] for i in kept], units[kept]
-    splits = _assign_splits(images, units, config)
-    names = _name_units(images, units, groups)
-    plan = {}
-    for i in (
-        _balanced(images, splits, config.seed) if config.balance else range(len(images))
-    ):
-        source, split = images[i], SPLITS[splits[i]]
-        file = (
-            f"{split}/{CLASS_NAMES[source.label]}/{source.sha256[:16]}"
-            f"{SUFFIXES['JPEG' if config.jpeg_quality else source.format]}"
-        )
-        plan[file] = _Planned(source, split, names[units[i]])
-    planned = {image.source.name for image in plan.values()}
-    for source in images:
-        if source.name not in planned:
-            left_out[source.name] = "left out to balance the classes"
-    return plan, left_out
-
-
-def _assign_splits(
-    images: Sequence[_Source], units: np.ndarray, config: PrepareConfig
-) -> np.ndarray:
-    """The split of each image: whole units, each folder in the wanted shares."""
-    folders = sorted({image.file.folder for image in images})
-    folder_of = np.array([folders.index(image.file.folder) for image in images], int)
-    numbers, unit_of = np.unique(units, return_inverse=True)
-    counts = np.zeros((len(numbers), len(folders)))
-    np.add.at(counts, (unit_of, folder_of), 1)
-    wanted = np.outer(config.split, counts.sum(axis=0))
-
-    # The order hangs on content and seed alone; large units first, while there is room.
-    keys = [""] * len(numbers)
-    for image, unit in zip(images, unit_of, strict=True):
-        keys[unit] = min(keys[unit] or image.digest, image.digest)
-    order = sorted(
-        range(len(numbers)),
-        key=lambda unit: (-counts[unit].sum(), _shuffled(keys[unit], config.seed)),
-    )
-    missing = wanted.copy()
-    split_of_unit = np.zeros(len(numbers), int)
-    for unit in order:
-        # What the unit takes off the squared error, relative to what is wanted.
-        gain = (counts[unit] * (2 * missing - counts[unit]) / wanted).sum(axis=1)
-        split_of_unit[unit] = gain.argmax()
-        missing[split_of_unit[unit]] -= counts[unit]
-    splits = split_of_unit[unit_of]
-    labels = np.array([image.label for image in images], int)
-    for label, name in enumerate(CLASS_NAMES):
-        found = np.bincount(splits[labels == label], minlength=len(SPLITS))
-        if not found.all():
-            empty = ", ".join(s for s, n in zip(SPLITS, found, strict=True) if not n)
-            raise ValueError(
-                f"Class {name!r} is too small: nothing is left for {empty}. It has "
-                f"{found.sum()} images in {len(set(unit_of[labels == label]))} sets "
-                "that may not be separated (groups and near duplicates). Add images, "
-                "or give `split` larger shares there, or a smaller "
-                f"`near_duplicate_distance`. Received: split={config.split}, "
-                f"near_duplicate_distance={config.near_duplicate_distance}"
-            )
-    return splits
-
-
-def _shuffled(key: str, seed: int) -> str:
-    """Sorting by this is a random order that depends on nothing else."""
-    return hashlib.sha256(f"{seed} {key}".encode()).hexdigest()
-
-
-def _name_units(
-    images: Sequence[_Source], units: np.ndarray, groups: Mapping[str, str]
-) -> dict[int, str]:
-    """A name for each unit: its first group, or else its first image."""
-    candidates: dict[int, list[tuple[bool, str]]] = {}
-    for image, unit in zip(images, units, strict=True):
-        group = groups.get(image.name)
-        candidates.setdefault(unit, []).append(
-            (group is None, group or f"image {image.sha256[:16]}")
-        )
-    return {unit: min(names)[1] for unit, names in candidates.items()}
-
-
-def _balanced(
-    images: Sequence[_Source], splits: np.ndarray, seed: int
-) -> Iterator[int]:
-    """The images that stay when both classes of each split get equally many."""
-    for split in range(len(SPLITS)):
-        classes = [
-            sorted(
-                (
-                    i
-                    for i, image in enumerate(images)
-                    if splits[i] == split and image.label == label
-                ),
-                key=lambda i: _shuffled(images[i].digest, seed),
-            )
-            for label in range(len(CLASS_NAMES))
-        ]
-        for inside in classes:
-            yield from inside[: min(map(len, classes))]
-
-
-def _refuse_strangers(output: Path, plan: Mapping[str, _Planned]) -> None:
+def _refuse_strangers(output: Path, plan: Mapping[str, Planned]) -> None:
     strangers = [
         str(path)
         for split in SPLITS
@@ -553,7 +251,7 @@ def _refuse_strangers(output: Path, plan: Mapping[str, _Planned]) -> None:
 
 
 def _check_space(
-    output: Path, plan: Mapping[str, _Planned], jpeg_quality: int | None
+    output: Path, plan: Mapping[str, Planned], jpeg_quality: int | None
 ) -> None:
     # A JPEG of quality 95 seldom takes more than a byte a pixel.
     needed = SPARE + sum(
@@ -570,7 +268,7 @@ def _check_space(
         )
 
 
-def _write_image(image: _Planned, path: Path, jpeg_quality: int | None) -> None:
+def _write_image(image: Planned, path: Path, jpeg_quality: int | None) -> None:
     if path.exists():
         return  # it was whole when it got its name
     content = image.source.file.path.read_bytes()

@@ -15,6 +15,7 @@ from examples.deepfake_v3.audit import audit_data_dir
 from examples.deepfake_v3.auditing.file_facts import read_file_facts
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, check_data_dir
 from examples.deepfake_v3.prepare import prepare_data_dir
+from examples.deepfake_v3.preparing import sources
 from tests.backend import ROOT
 from tests.examples.scenes import save, scene
 
@@ -105,8 +106,8 @@ def test_sources_are_not_touched(source, tmp_path):
 def test_result_does_not_depend_on_order_or_place(source, tmp_path, monkeypatch):
     prepare_data_dir(**folders(source), output_dir=str(tmp_path / "one"))
     shutil.copytree(source, tmp_path / "elsewhere" / "copy")
-    list_files = prepare.list_files
-    monkeypatch.setattr(prepare, "list_files", lambda folder: list_files(folder)[::-1])
+    list_files = sources.list_files
+    monkeypatch.setattr(sources, "list_files", lambda folder: list_files(folder)[::-1])
     swapped = {
         name: given[::-1]
         for name, given in folders(tmp_path / "elsewhere" / "copy").items()
@@ -264,6 +265,7 @@ def test_audit_reads_the_groups_of_the_result(source, tmp_path):
 KILLED = """
 import os, signal
 from examples.deepfake_v3 import prepare
+from examples.deepfake_v3.preparing import sources
 from pathlib import Path
 
 count = 0
@@ -284,7 +286,7 @@ def half(path, content):
 
 where = {where!r}
 if where == "reading":
-    prepare.perceptual_hash = counted(prepare.perceptual_hash, 30)
+    sources.perceptual_hash = counted(sources.perceptual_hash, 30)
 elif where == "writing":
     prepare._write_image = counted(prepare._write_image, 40)
 elif where == "half a file":
@@ -321,8 +323,8 @@ def test_what_was_read_is_not_read_again(source, tmp_path, monkeypatch):
     record = output / prepare.INSPECTED
     record.write_bytes(record.read_bytes()[:-10])
     read = []
-    inspect = prepare._inspect
-    monkeypatch.setattr(prepare, "_inspect", lambda p: read.append(p) or inspect(p))
+    inspect = sources._inspect
+    monkeypatch.setattr(sources, "_inspect", lambda p: read.append(p) or inspect(p))
     prepare_data_dir(**folders(source), output_dir=str(output))
     assert len(read) == 1
 
@@ -368,7 +370,7 @@ def test_directory_with_other_files_is_refused(source, tmp_path):
 def test_source_that_changes_between_reading_and_copying_stops_the_run(
     source, tmp_path, monkeypatch
 ):
-    plan = prepare._plan
+    plan = prepare.make_plan
 
     def change(*arguments):
         victim = source / "a/real/v0/0.png"
@@ -376,7 +378,7 @@ def test_source_that_changes_between_reading_and_copying_stops_the_run(
         victim.write_bytes(content[:-1] + b"x")
         return plan(*arguments)
 
-    monkeypatch.setattr(prepare, "_plan", change)
+    monkeypatch.setattr(prepare, "make_plan", change)
     with pytest.raises(ValueError, match=r"0\.png changed while it was used"):
         prepare_data_dir(**folders(source), output_dir=str(tmp_path / "out"))
 

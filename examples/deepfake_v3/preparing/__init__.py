@@ -1,0 +1,1 @@
+"""From source folders to a plan of clean splits."""
