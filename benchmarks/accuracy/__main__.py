@@ -55,7 +55,7 @@ class Benchmark:
     image_size: int = 224
     """Side of the input in pixels."""
     visual_size: int | None = None
-    """Side to which the visual stream enlarges it; left out: not at all."""
+    """Side to which the visual stream scales it; left out: not at all."""
     images_per_class: tuple[int | None, ...] = (None,)
     """Training images a class, several for a learning curve; None: all."""
     frozen_epochs: int = 1

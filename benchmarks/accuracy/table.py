@@ -83,8 +83,8 @@ def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
         )
         details.append({"variant": variant, "images_per_class": count, "runs": metrics})
     size = benchmark.image_size
-    enlarged = (
-        f", enlarged to {benchmark.visual_size} in the visual stream"
+    scaled = (
+        f", scaled to {benchmark.visual_size} in the visual stream"
         if benchmark.visual_size
         else ""
     )
@@ -97,7 +97,7 @@ def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
         Path(benchmark.results_dir) / f"accuracy_{benchmark.name}.json",
         title=f"Accuracy on real images: {benchmark.name}",
         what=(
-            f"Images of {size} pixels{enlarged}; {benchmark.frozen_epochs} epochs with "
+            f"Images of {size} pixels{scaled}; {benchmark.frozen_epochs} epochs with "
             f"a frozen backbone, {fine_tuning}, for every variant. {len(labels)} test "
             "images, threshold .5, "
             "mean ± 95 % interval over seeds. The last columns are the difference in "

@@ -36,10 +36,10 @@ def build_model_v3(
         image_size: Side of the square input in pixels, at least 32.
         alpha: Width of MobileNetV2.
         dropout: Rate of the dropout before each of the three dense layers of the head.
-        visual_size: Side in pixels to which the visual stream enlarges its input,
-            for images that are small by nature; `image_size` by default. The forensic
-            stream sees the pixels as they are, and then every one of them instead of
-            every second.
+        visual_size: Side in pixels to which the visual stream scales its input, with
+            interpolation; `image_size` by default. Larger, for images that are small
+            by nature; smaller, to save time. The forensic stream sees the pixels as
+            they are: of small images every one, otherwise every second.
 
     Returns:
         Uncompiled model: `(batch, image_size, image_size, 3)` in grey levels 0..255 →
@@ -83,7 +83,7 @@ def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True
     x = images
     if size != images.shape[1]:
         # Its default is training=True, which all layers after it would take over.
-        x = keras.layers.Resizing(size, size, name="enlargement")(x, training=False)
+        x = keras.layers.Resizing(size, size, name="scaling")(x, training=False)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(x)
     x = _build_backbone(weights, size, alpha)(x)
     if attention:

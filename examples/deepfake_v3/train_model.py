@@ -46,8 +46,9 @@ class Config(TrainingOptions):
     image_size: int = 224
     """Side of the square that is cropped from each image, in pixels."""
     visual_size: int | None = None
-    """Side in pixels to which the visual stream enlarges images that are small by
-    nature; left out: image_size. The forensic stream sees them as they are."""
+    """Side in pixels to which the visual stream scales its input: larger, for images
+    that are small by nature, or smaller, to save time; left out: image_size. The
+    forensic stream sees the pixels as they are."""
     alpha: float = 1.0
     """Width of MobileNetV2."""
     dropout: float = 0.3

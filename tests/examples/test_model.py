@@ -96,12 +96,14 @@ def test_residuals_of_small_images_are_sampled_at_every_pixel():
         assert model.get_layer("forensic_stream").strides == (strides, strides)
 
 
-def test_small_images_are_enlarged_for_the_visual_stream_alone():
-    model = build_model_v3(weights=None, image_size=32, alpha=0.35, visual_size=64)
-    assert model.input_shape == (None, 32, 32, 3)
-    assert model.get_layer("backbone").input_shape == (None, 64, 64, 3)
+@pytest.mark.parametrize("visual_size", [64, 32])
+def test_images_are_scaled_for_the_visual_stream_alone(visual_size):
+    model = build_model_v3(None, image_size=48, alpha=0.35, visual_size=visual_size)
+    assert model.input_shape == (None, 48, 48, 3)
+    sides = model.get_layer("backbone").input_shape[1:3]
+    assert sides == (visual_size, visual_size)
     stream = model.get_layer("forensic_stream")
-    pixels = batch()
+    pixels = batch(size=48)
     gate = keras.Model(model.input, stream.output)(pixels)
     np.testing.assert_array_equal(
         ops.convert_to_numpy(gate), ops.convert_to_numpy(stream(pixels))
