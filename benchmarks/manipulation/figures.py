@@ -110,11 +110,12 @@ def confusion_figure(result: dict, edits: str) -> Figure:
     last.set(
         xlabel="epoch",
         ylabel="accuracy on val",
-        title="learning: mean and range of seeds",
+        title="mean and range of seeds",
     )
     last.xaxis.get_major_locator().set_params(integer=True)
     last.grid(alpha=0.3)
-    last.legend(loc="lower right")
+    # Below: everywhere inside there is a curve.
+    last.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, fontsize=9)
     figure.suptitle(
         f"The {edits} edits, {entries[0]['test_set']}: "
         "share of each true class (row) that was called each class (column), in %"
