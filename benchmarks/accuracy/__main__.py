@@ -8,6 +8,7 @@ the same rates: first with a frozen backbone, then in the stages of fine-tuning,
 are kept in the working directory with their models, unfinished ones go on.
 """
 
+import csv
 import dataclasses
 import json
 import time
@@ -163,7 +164,10 @@ def run_once(
     count: int | None,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Scores of val and test: trained, unless a finished run has left them."""
+    """Scores of val and test, seconds and best val AUC of each stage.
+
+    It is trained, unless a finished run has left them.
+    """
     slug = f"{variant} {count or 'all'} {seed}".replace(" ", "_").replace("/", "_")
     run = Path(benchmark.work_dir) / benchmark.name / slug
     settings = {
@@ -178,7 +182,7 @@ def run_once(
                 f"`name` or `work_dir`. Received: work_dir={benchmark.work_dir!r}"
             )
         with np.load(run / "scores.npz") as scores:
-            return dict(scores)
+            return {**scores, "stages": best_of_stages(run)}
     start = time.monotonic()
     options = dataclasses.replace(
         benchmark.options,
@@ -201,7 +205,16 @@ def run_once(
         np.savez(file, **scores)
     with replacing(found) as partial:
         partial.write_text(json.dumps(settings, indent=1))
-    return scores
+    return {**scores, "stages": best_of_stages(run)}
+
+
+def best_of_stages(run: Path) -> np.ndarray:
+    """Best val AUC of each stage of a run, from its logs."""
+    best = []
+    for path in sorted(run.glob("stage*/history.csv")):
+        with path.open(newline="") as file:
+            best.append(max(float(row["val_auc"]) for row in csv.DictReader(file)))
+    return np.array(best)
 
 
 def main(benchmark: Benchmark) -> None:

@@ -74,6 +74,10 @@ def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
     accuracy.main(benchmark)
     table = json.loads((tmp_path / "results" / "accuracy_demo.json").read_text())
     assert [row[0] for row in table["rows"]] == list(benchmark.variants)
+    for details in table["runs"]:
+        (run,) = details["runs"]
+        (best,) = run["val_auc_of_stages"]  # of the only stage
+        assert 0 <= best <= 1
     by_hand = keras.models.load_model(
         tmp_path / "work" / "demo" / "plain_backbone_all_0" / "model.keras"
     )
