@@ -2,18 +2,18 @@
 
 | module | what it does |
 |---|---|
-| `data` | checks `data_dir/{train,val,test}/{real,fake}` and feeds it to Keras |
 | `model` | `build_model_v3`, and which layers of it are trained |
-| `images`, `lost_images` | reads one file; what happens to one that no longer can be |
-| `training` | one stage of training: optimizer, augmentation, callbacks |
+| `detector` | `Detector`: load a saved model, predict, explain |
+| `audit`, `prepare` | what is wrong with a data set, and clean splits of it |
 | `train_model` | `train_model_v3`: the first phase, with a frozen backbone |
 | `fine_tune` | `fine_tune_v3`, `quick_fine_tune`: progressive unfreezing |
 | `evaluate_model` | `evaluate_model_v3`: metrics, threshold, figures, card |
-| `metadata`, `calibrate_model` | what a saved model carries, and how it gets it |
-| `detector` | `Detector`: load a saved model, predict, explain |
-| `model_card`, `package` | the card beside a model, a folder for a hub |
+| `calibrate_model` | threshold and temperature, written into a model's file |
+| `predict_images`, `explain` | scores of files, and what a verdict depends on |
+| `export_model`, `package` | files for other runtimes, a folder for a hub |
 | `demo_set`, `quickstart` | the whole job without data: rendered images |
 
+The folders hold what these are made of; each says in its first line what that is.
 `python -m examples.deepfake_v3 --help` runs them from the command line.
 """
 
