@@ -5,8 +5,8 @@ from matplotlib.patches import FancyBboxPatch
 
 from examples.deepfake_v3.model import HEAD_UNITS, build_model_v3
 
-WIDTH, HEIGHT = 4.9, 6.9  # inches
-BOTTOM = -0.3
+WIDTH, HEIGHT = 4.9, 6.04  # inches
+BOTTOM = 0.56
 COLOURS = {"plain": "#eeeeee", "visual": "#d5e1f7", "forensic": "#f9dcd6"}
 
 
@@ -89,17 +89,7 @@ def data_way() -> Figure:
         width=2.7,
     )
     arrow((middle, 1.96), (middle, 1.76))
-    # The gate goes past the fusion, too.
-    axes.plot((right + 1.0, right + 1.0), (2.92, 1.48), color="#808080", lw=1)
-    arrow((right + 1.0, 1.48), (middle + 1.35, 1.48))
-    box(
-        middle,
-        1.48,
-        ["evidence", f"with the gate, normalised: {shape('evidence')}"],
-        width=2.7,
-    )
-    arrow((middle, 1.2), (middle, 0.9))
-    box(middle, 0.72, [f"Dense {head}, each with Dropout"], width=2.7)
-    arrow((middle, 0.54), (middle, 0.28))
-    box(middle, 0.0, ["probability of fake", "sigmoid, float32"], width=2.7)
+    box(middle, 1.58, [f"Dense {head}, each with Dropout"], width=2.7)
+    arrow((middle, 1.4), (middle, 1.14))
+    box(middle, 0.86, ["probability of fake", "sigmoid, float32"], width=2.7)
     return figure

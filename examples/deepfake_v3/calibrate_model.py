@@ -11,7 +11,7 @@ from examples.deepfake_v3.evaluation.metrics import (
     check_criterion,
     find_optimal_threshold,
 )
-from examples.deepfake_v3.evaluation.scoring import score_images
+from examples.deepfake_v3.evaluation.scoring import predict_images, score_images
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import Pipeline
@@ -30,10 +30,12 @@ from examples.deepfake_v3.training.distribution import (
     statistics_of_one_device,
 )
 from examples.deepfake_v3.training.progress import save_model
+from keras_forensics.layers import ForensicStreamV3
 
 BATCH_SIZE = 48
 """Images per prediction step. Scores depend on it in their last digits, so that all
 commands share it."""
+GATE_IMAGES = 200  # of each class, whose mean gate is the usual one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,7 @@ def calibrate(
         threshold_criterion=criterion,
         temperature=fit_temperature(labels, scores),
         val_images=len(labels),
+        usual_gate=_usual_gate(model, val, lost, pipeline),
     )
 
 
@@ -170,6 +173,23 @@ def save_calibrated(
     metadata = on_one_device(calibrate_copy)
     save_model(model, path, metadata)
     return metadata
+
+
+def _usual_gate(
+    model: keras.Model, val: ImageList, lost: LostImages, pipeline: Pipeline
+) -> tuple[float, ...] | None:
+    """The mean gate over some images, with four digits; None for other models."""
+    streams = [layer for layer in model.layers if isinstance(layer, ForensicStreamV3)]
+    if len(streams) != 1:
+        return None
+    gates, _ = predict_images(
+        keras.Model(model.input, streams[0].output),
+        val.limited(GATE_IMAGES, seed=0),
+        lost,
+        batch_size=BATCH_SIZE,
+        pipeline=pipeline,
+    )
+    return tuple(round(gate, 4) for gate in gates.mean(axis=0).tolist())
 
 
 def _known_training_data(path: str | Path) -> str | None:

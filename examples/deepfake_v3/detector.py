@@ -198,7 +198,7 @@ class Detector:
                 streams as `build_model_v3` makes it.
         """
         if self._explainer is None:
-            self._explainer = Explainer(self.model)
+            self._explainer = Explainer(self.model, self.metadata.usual_gate)
         ((_, photograph),) = decode_ahead([image], size=None, ahead=1)
         if isinstance(photograph, UnusableImageError):
             raise photograph

@@ -26,8 +26,7 @@ def build_model_v3(
 
     The visual stream is MobileNetV2, channel attention and global average pooling;
     the forensic stream is a gate over its features. The fusion keeps the ungated
-    features beside the gated ones. A gate can only weaken visual features, so the head
-    512-256-1 sees the gate itself, too, as forensic evidence.
+    features beside the gated ones, and the head is 512-256-1.
 
     Args:
         weights: Backbone weights: `"imagenet"` (downloaded), a `.h5` file made for
@@ -57,24 +56,14 @@ def build_model_v3(
         name="forensic_stream",
     )(images)
     fused = GatedFusion(name="gated_fusion")([visual, gate])
-    features = keras.layers.Concatenate(name="evidence")([fused, normalised(gate)])
     return keras.Model(
-        images, fake_probability(features, dropout), name="deepfake_detector_v3"
+        images, fake_probability(fused, dropout), name="deepfake_detector_v3"
     )
 
 
 def residual_strides(image_size: int, visual_size: int | None) -> int:
     """How far apart residuals are sampled: a small image has none to spare."""
     return 1 if visual_size is not None and visual_size > image_size else 2
-
-
-def normalised(gate):
-    """The gate nearer to the scale of the other features: it hardly leaves one half.
-
-    It stays the smallest of them: its variance over images, some 5e-5, is below Keras's
-    epsilon.
-    """
-    return keras.layers.BatchNormalization(momentum=0.9, name="evidence_norm")(gate)
 
 
 def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True):

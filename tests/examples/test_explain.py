@@ -1,5 +1,7 @@
 """`explain`: what is drawn is what the model computes, and says what it is not."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -25,9 +27,10 @@ from tests.examples.brightness import metadata_with
 pytestmark = pytest.mark.backends
 
 SIZE, CHANNELS, THRESHOLD = 40, 6, 0.4
+USUAL = tuple(np.linspace(0.2, 0.8, CHANNELS))
 
 
-def build_small_detector(norm=True, truncation=3.0):
+def build_small_detector(truncation=3.0):
     """Both streams as in build_model_v3, of few layers; the gate can be read."""
     images = keras.Input((SIZE, SIZE, 3))
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
@@ -37,17 +40,11 @@ def build_small_detector(norm=True, truncation=3.0):
         CHANNELS, bayar_filters=6, features=(4,), threshold=truncation, name="stream"
     )(images)
     fused = GatedFusion()([visual, gate])
-    if norm:
-        evidence = keras.layers.BatchNormalization(name="norm")(gate)
-        fused = keras.layers.Concatenate()([fused, evidence])
     score = keras.layers.Dense(1, "sigmoid", dtype="float32", name="score")(fused)
     model = keras.Model(images, score)
     for weight in model.get_layer("stream").gate.weights:
         # Or the gate would hardly differ from one half.
         weight.assign(4 * random.normal(weight.shape, seed=3))
-    if norm:
-        usual = np.linspace(0.2, 0.8, CHANNELS)
-        model.get_layer("norm").moving_mean.assign(usual)
     return model
 
 
@@ -59,7 +56,8 @@ def noise(*shape, seed=0):
 def path(tmp_path_factory):
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("model") / "detector.keras"
-    save_model(build_small_detector(), path, metadata_with(THRESHOLD, SIZE))
+    metadata = dataclasses.replace(metadata_with(THRESHOLD, SIZE), usual_gate=USUAL)
+    save_model(build_small_detector(), path, metadata)
     return path
 
 
@@ -130,7 +128,7 @@ def test_a_stream_that_the_head_ignores_has_a_blank_map(detector):
     model = keras.models.clone_model(detector.model)
     model.set_weights(detector.model.get_weights())
     kernel, bias = model.get_layer("score").get_weights()
-    kernel[:CHANNELS] = kernel[2 * CHANNELS :] = 0  # the gated half, the evidence
+    kernel[:CHANNELS] = 0  # the gated half
     model.get_layer("score").set_weights([kernel, bias])
     explanation = Detector(model, detector.metadata).explain(noise(SIZE, SIZE))
     np.testing.assert_array_equal(explanation.forensic, 0)
@@ -142,21 +140,16 @@ def test_a_stream_that_the_head_ignores_has_a_blank_map(detector):
 def test_channels_add_up_where_the_head_is_linear(streams):
     images = noise(1, SIZE, SIZE)
     features, gate = streams.visual(images), streams.forensic(images)
-    total, channels = gate_channels(streams, features, gate, streams.usual_gate)
+    total, channels = gate_channels(streams, features, gate, np.array(USUAL))
     assert [channel.index for channel in channels] != sorted(range(CHANNELS))
     values = [channel.logits for channel in channels]
     assert values == sorted(values, key=abs, reverse=True)
     assert sum(values) == pytest.approx(total, abs=1e-4)
     first = channels[0]
     assert first.gate == ops.convert_to_numpy(gate)[0, first.index]
-    assert first.usual == pytest.approx(np.linspace(0.2, 0.8, CHANNELS)[first.index])
+    assert first.usual == USUAL[first.index]
     usual, _ = gate_channels(streams, features, gate, ops.convert_to_numpy(gate)[0])
     assert usual == 0
-
-
-def test_a_detector_without_a_usual_gate_says_so():
-    streams = Streams(build_small_detector(norm=False))
-    assert streams.usual_gate is None
 
 
 def test_residuals_are_those_of_every_pixel(streams):
@@ -229,10 +222,10 @@ def test_each_pixel_of_a_residual_is_a_square_of_the_picture(detector):
 
 def test_residuals_without_truncation_are_drawn_up_to_their_largest():
     keras.utils.set_random_seed(0)
-    model = build_small_detector(norm=False, truncation=None)
+    model = build_small_detector(truncation=None)
     explanation = Detector(model, metadata_with(0.5, SIZE)).explain(noise(SIZE, SIZE))
     assert explanation.gate_logits is None and not explanation.channels
-    assert "does not keep what its gate usually is" in " ".join(explanation.caption)
+    assert "does not say what its gate usually is" in " ".join(explanation.caption)
     assert 10 < explanation.white < max(x.max() for x in explanation.fixed.values())
     draw_explanation(explanation)
 

@@ -57,10 +57,6 @@ def model(images):
     measure_backbone_statistics(model, images)
     stream = model.get_layer("forensic_stream")
     stream.bayar.free_kernel.assign(10 * stream.bayar.free_kernel)
-    norm = model.get_layer("evidence_norm")  # as after training
-    gate = keras.Model(model.input, norm.input).predict(images, verbose=0)
-    norm.moving_mean.assign(gate.mean(0))
-    norm.moving_variance.assign(gate.var(0))
     last = model.get_layer("fake_probability")
     head = keras.Model(model.input, last.input)
     features = head.predict(images, verbose=0)

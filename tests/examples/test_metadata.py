@@ -14,6 +14,7 @@ from examples.deepfake_v3 import Detector
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.images import read_image
 from examples.deepfake_v3.saving.metadata import (
     MEMBER,
     Metadata,
@@ -36,6 +37,7 @@ METADATA = Metadata(
     threshold_criterion="youden",
     temperature=2.0,
     val_images=10,
+    usual_gate=(0.25, 0.5),
 )
 
 
@@ -177,6 +179,8 @@ def test_whole_file_is_compared_with_a_hash_kept_elsewhere(path):
         ("value_range", (0, 1)),
         ("image_size", 0),
         ("val_images", 0),
+        ("usual_gate", (0.5, 1.5)),
+        ("usual_gate", (float("nan"),)),
     ],
 )
 def test_metadata_of_no_detector_are_refused(field, value):
@@ -235,6 +239,7 @@ def test_calibrate_finds_what_evaluate_finds(tmp_path, capsys):
     assert metadata.temperature == results["calibration"]["temperature"]
     assert metadata.val_images == 6
     assert metadata.training_data is None  # nobody knows
+    assert metadata.usual_gate is None  # there is none
     assert metadata.threshold_criterion == "youden"
 
 
@@ -269,6 +274,11 @@ def test_training_ends_with_metadata(demo_data, tmp_path):
     assert metadata.training_data == fingerprint(trained, demo_data)
     assert metadata.image_size == 64
     assert metadata.val_images == len(images["val"])
+    model = keras.models.load_model(path, compile=False)
+    gate = keras.Model(model.input, model.get_layer("forensic_stream").output)
+    pixels = np.stack([read_image(path) for path in images["val"].paths])
+    usual = gate.predict(pixels, verbose=0).mean(axis=0)
+    np.testing.assert_allclose(metadata.usual_gate, usual, atol=1e-4)
     results = evaluate_model_v3(
         model_path=str(path),
         data_dir=str(demo_data),

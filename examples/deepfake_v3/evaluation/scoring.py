@@ -92,10 +92,26 @@ def score_images(
     pipeline: Pipeline = "auto",
     cache: PixelCache | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lets a detector score images, each cropped at the centre.
+    """Lets a detector score images: `predict_images`, with one score an image."""
+    outputs, read = predict_images(
+        model, images, lost, batch_size=batch_size, pipeline=pipeline, cache=cache
+    )
+    return outputs[:, 0], read
+
+
+def predict_images(
+    model: keras.Model,
+    images: ImageList,
+    lost: LostImages,
+    *,
+    batch_size: int,
+    pipeline: Pipeline = "auto",
+    cache: PixelCache | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a model says of images, each cropped at the centre.
 
     Args:
-        model: The detector.
+        model: The detector, or a part of it.
         images: The images.
         lost: What becomes of images that can no longer be read; none is replaced, or
             another would count twice.
@@ -104,8 +120,8 @@ def score_images(
         cache: Memory for decoded images; none by default.
 
     Returns:
-        `(scores, read)`: probabilities of fake, float64, and which images they are of,
-        a boolean array over all of them.
+        `(outputs, read)`: float64 `(images read, outputs)`, and which images they are
+        of, a boolean array over all of them.
     """
     dataset = make_dataset(
         images,
@@ -119,9 +135,9 @@ def score_images(
     # A bar on a terminal only, not in log files.
     verbose = 1 if sys.stdout.isatty() else 0
     with lost.ending_readably():
-        scores = np.asarray(model.predict(dataset, verbose=verbose), np.float64)
+        outputs = np.asarray(model.predict(dataset, verbose=verbose), np.float64)
     read = ~lost.marked(images)
-    return scores[read, 0], read
+    return outputs[read], read
 
 
 class Scorer:

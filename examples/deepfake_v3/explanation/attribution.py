@@ -35,8 +35,6 @@ class Streams:
     Attributes:
         image_size: Side of the images in pixels.
         stream: The forensic stream.
-        usual_gate: The mean gate over the last training images, `(channels,)`: what
-            the normalisation of the gate keeps. None in a detector without one.
 
     Raises:
         ValueError: If a layer is missing.
@@ -54,15 +52,7 @@ class Streams:
         features = _visual_features(model)
         self._last = _last(model)
         self._visual = keras.Model(model.input, features)
-        gate = self.stream.output
-        self._head = keras.Model([features, gate], self._last.input)
-        norms = [
-            layer
-            for layer in model.layers
-            if isinstance(layer, keras.layers.BatchNormalization)
-            and layer.input is gate
-        ]
-        self.usual_gate = ops.convert_to_numpy(norms[0].moving_mean) if norms else None
+        self._head = keras.Model([features, self.stream.output], self._last.input)
 
     def visual(self, images):
         """Visual features, `(batch, channels)`, of images in grey levels."""
@@ -197,7 +187,7 @@ def gate_channels(
         streams: The detector.
         features: Visual features of the image, `(1, channels)`.
         gate: Its gate, `(1, channels)`.
-        usual: The gate to compare with, `(channels,)`: `streams.usual_gate`.
+        usual: The gate to compare with, `(channels,)`.
 
     Returns:
         The logit less that with the usual gate, and the channels, those that add or

@@ -1,6 +1,7 @@
 """What a detector's verdict on one image rests on, and how far to trust that."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ class Explanation:
             stream, `(blocks, blocks)`.
         forensic: The same through the forensic stream.
         gate_logits: What the gate adds to the logit, against the gate that is usual;
-            None for a detector that does not keep what is usual.
+            None where that is not known.
         channels: The gate's channels, those that add or take most first.
         fixed: Magnitudes of the residuals of the fixed filters in grey levels, by name.
         learnable: The same of those learnable maps that vary most over the image.
@@ -110,12 +111,12 @@ class Explanation:
     def _about_the_gate(self) -> str:
         if self.gate_logits is None:
             return (
-                "Gate: this detector does not keep what its gate usually is, so that "
-                "nothing can be said of its channels."
+                "Gate: the detector's file does not say what its gate usually is, so "
+                "that nothing can be said of its channels. `calibrate` writes it."
             )
         return (
             "Gate: how far the logit falls when one channel, or all of them, take the "
-            "value that is usual in training. A channel weighs one visual feature, "
+            "value that is usual on val. A channel weighs one visual feature, "
             "which has no name."
         )
 
@@ -141,13 +142,15 @@ class Explainer:
 
     Args:
         model: The detector.
+        usual_gate: The mean gate over images, `(channels,)`, if it is known.
 
     Raises:
         ValueError: If it is not made of two streams, as `build_model_v3` makes it.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, usual_gate: Sequence[float] | None = None):
         self.streams = Streams(model)
+        self.usual_gate = usual_gate
 
     def explain(
         self,
@@ -171,7 +174,8 @@ class Explainer:
         white = threshold or float(np.percentile(fixed, SHARE_SHOWN)) or 1.0
         total: float | None = None
         channels: list[Channel] = []
-        if (usual := streams.usual_gate) is not None:
+        if self.usual_gate is not None:
+            usual = np.asarray(self.usual_gate, "float32")
             total, channels = gate_channels(streams, features, gate, usual)
         return Explanation(
             prediction=prediction,

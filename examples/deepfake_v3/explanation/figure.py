@@ -167,7 +167,7 @@ class _Sheet:
             axes.text(
                 0.5,
                 0.5,
-                "not known: this detector does not keep\nwhat its gate usually is",
+                "not known: calibrate the detector anew",
                 transform=axes.transAxes,
                 ha="center",
                 va="center",

@@ -51,6 +51,8 @@ class Metadata:
         threshold_criterion: By which it was chosen on val.
         temperature: Fitted on val; a score's logit is divided by it.
         val_images: How many images both were chosen on.
+        usual_gate: Mean gate over some of them, a number in [0, 1] for each channel;
+            None where there is no gate, or an older version wrote this.
     """
 
     package_version: str = __version__
@@ -63,6 +65,7 @@ class Metadata:
     threshold_criterion: Criterion
     temperature: float
     val_images: int
+    usual_gate: tuple[float, ...] | None = None
 
     def __post_init__(self):
         # Only what this version reads may be written, or taken from a file.
@@ -74,6 +77,7 @@ class Metadata:
             "threshold": 0 <= self.threshold <= 1,
             "temperature": 0 < self.temperature < math.inf,
             "val_images": self.val_images > 0,
+            "usual_gate": all(0 <= gate <= 1 for gate in self.usual_gate or ()),
         }
         for name, fine in allowed.items():
             if not fine:
@@ -205,8 +209,9 @@ def read_metadata(path: str | Path) -> Metadata:
             f"{type(error).__name__}"
         ) from error
     del content["format"]
-    for name in ("class_names", "value_range"):
-        content[name] = tuple(content[name])
+    for name in ("class_names", "value_range", "usual_gate"):
+        if content.get(name) is not None:
+            content[name] = tuple(content[name])
     return Metadata(**content)
 
 
