@@ -35,7 +35,7 @@ from keras_forensics.layers import ForensicStreamV3
 BATCH_SIZE = 48
 """Images per prediction step. Scores depend on it in their last digits, so that all
 commands share it."""
-GATE_IMAGES = 200  # of each class, whose mean gate is the usual one
+USUAL_GATE_IMAGES = 200  # of each class, whose mean gate is the usual one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -184,7 +184,7 @@ def _usual_gate(
         return None
     gates, _ = predict_images(
         keras.Model(model.input, streams[0].output),
-        val.limited(GATE_IMAGES, seed=0),
+        val.limited(USUAL_GATE_IMAGES, seed=0),
         lost,
         batch_size=BATCH_SIZE,
         pipeline=pipeline,
