@@ -11,7 +11,7 @@ from examples.deepfake_v3.evaluation.metrics import (
     check_criterion,
     find_optimal_threshold,
 )
-from examples.deepfake_v3.evaluation.scoring import predict_images, score_images
+from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import Pipeline
@@ -116,10 +116,10 @@ def calibrate(
     pipeline: Pipeline = "auto",
 ) -> Metadata:
     """What a model's file is to carry, by its scores of the validation images."""
-    scores, read = score_images(
+    outputs, read = run_on_images(
         model, val, lost, batch_size=batch_size, pipeline=pipeline
     )
-    labels = val.labels[read]
+    scores, labels = outputs[:, 0], val.labels[read]
     return Metadata(
         keras_version=keras_version,
         image_size=model.input_shape[1],
@@ -182,7 +182,7 @@ def _usual_gate(
     streams = [layer for layer in model.layers if isinstance(layer, ForensicStreamV3)]
     if len(streams) != 1:
         return None
-    gates, _ = predict_images(
+    gates, _ = run_on_images(
         keras.Model(model.input, streams[0].output),
         val.limited(USUAL_GATE_IMAGES, seed=0),
         lost,

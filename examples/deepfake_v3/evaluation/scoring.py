@@ -83,23 +83,7 @@ class Scored:
         }
 
 
-def score_images(
-    model: keras.Model,
-    images: ImageList,
-    lost: LostImages,
-    *,
-    batch_size: int,
-    pipeline: Pipeline = "auto",
-    cache: PixelCache | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lets a detector score images: `predict_images`, with one score an image."""
-    outputs, read = predict_images(
-        model, images, lost, batch_size=batch_size, pipeline=pipeline, cache=cache
-    )
-    return outputs[:, 0], read
-
-
-def predict_images(
+def run_on_images(
     model: keras.Model,
     images: ImageList,
     lost: LostImages,
@@ -180,7 +164,7 @@ class Scorer:
         self, model: keras.Model, images: ImageList, cache: PixelCache | None = None
     ) -> Scored:
         """Scores images; those that can no longer be read are left out."""
-        scores, read = score_images(
+        outputs, read = run_on_images(
             model,
             images,
             self.lost,
@@ -192,7 +176,7 @@ class Scorer:
             path for path, kept in zip(images.paths, read, strict=True) if kept
         )
         clusters = self._clusters(paths)
-        return Scored(paths, images.labels[read], scores, clusters)
+        return Scored(paths, images.labels[read], outputs[:, 0], clusters)
 
     def _clusters(self, paths: Sequence[Path]) -> np.ndarray:
         return grouping.units([self.groups.get(self.name(path)) for path in paths], [])
