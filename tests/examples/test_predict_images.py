@@ -13,7 +13,7 @@ from PIL import Image
 from examples.deepfake_v3 import Detector, predict_images
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.detector import Prediction
-from examples.deepfake_v3.evaluation.scoring import score_images
+from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from tests.examples.brightness import SIZE, save_brightness_detector
@@ -163,14 +163,14 @@ def test_scores_are_those_that_the_threshold_was_chosen_on(detector, tmp_path):
         pixels = rng.integers(0, 256, (20 + 10 * index, 70, 3), "uint8")
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(pixels).save(paths[-1])
-    expected, _ = score_images(
+    outputs, _ = run_on_images(
         detector.model,
         ImageList(tuple(paths), np.array([0, 1, 0, 1, 0])),
         LostImages(replaced=False),
         batch_size=2,
     )
     found = [prediction.score for prediction in detector.predict(paths)]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, outputs[:, 0], atol=1e-6)
 
 
 def test_tiles_see_what_the_centre_does_not(detector):
