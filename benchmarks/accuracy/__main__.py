@@ -4,22 +4,26 @@
 
 Every variant is trained on the same images in the same order, for the same epochs at
 the same rates: first with a frozen backbone, then in the stages of fine-tuning, as
-`train` and `fine-tune` do. The epoch and the threshold are chosen on val. Finished runs
-are kept in the working directory with their models, unfinished ones go on.
+`train` and `fine-tune` do. The epoch and the threshold are chosen on val. The scores of
+finished runs are kept among the results, so that more seeds can be run on another day
+or machine; unfinished runs go on.
 """
 
 import csv
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tyro
 
-from benchmarks.accuracy.table import write_table
+from benchmarks.accuracy.table import result_path, write_table
 from benchmarks.accuracy.variants import VARIANTS, build
+from benchmarks.record import describe_machine, describe_versions
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import make_dataset
@@ -33,7 +37,12 @@ from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
 from examples.deepfake_v3.training.progress import save_model
-from examples.deepfake_v3.training.stage import Stage, TrainingOptions, train_stage
+from examples.deepfake_v3.training.stage import (
+    CHANGE_NO_RESULT,
+    Stage,
+    TrainingOptions,
+    train_stage,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,9 +85,10 @@ class Benchmark:
     notes: str = ""
     """What else separates the classes of this set, for the notes of the table."""
     work_dir: str = "benchmarks/work/accuracy"
-    """Scores of finished runs, states of unfinished ones."""
+    """Models of finished runs, states of unfinished ones."""
     results_dir: str = "benchmarks/results"
-    """Where the table is written, as accuracy_<name>.json."""
+    """Where the table is written, as accuracy_<name>.json, and what each run scored,
+    in a folder of that name."""
 
 
 DECIDING = (
@@ -92,6 +102,10 @@ DECIDING = (
     "batch_size",
 )
 """Options that change what a run leaves, beside those of the recipe."""
+
+
+Runs = dict[tuple[str, int | None], dict[int, dict[str, Any]]]
+"""`{(variant, training images a class): {seed: run}}`."""
 
 
 def stages(benchmark: Benchmark) -> list[tuple[int | None, float, int]]:
@@ -157,41 +171,68 @@ def train(
     return model
 
 
+def settings_of(benchmark: Benchmark) -> dict[str, Any]:
+    """What all runs of a table have in common, as JSON would give it back."""
+    options = dataclasses.asdict(benchmark.options)
+    for name in (*CHANGE_NO_RESULT, "seed", "max_images_per_class"):
+        del options[name]
+    settings = {key: getattr(benchmark, key) for key in DECIDING}
+    settings |= {**options, "backend": keras.backend.backend()}
+    return json.loads(json.dumps(settings))
+
+
+def finished_runs(benchmark: Benchmark) -> Runs:
+    """The finished runs among the results, also those of other machines.
+
+    Raises:
+        ValueError: If one of them had other settings.
+    """
+    settings = settings_of(benchmark)
+    runs: Runs = {}
+    for path in result_path(benchmark).with_suffix("").glob("*.json"):
+        run = json.loads(path.read_text())
+        if run["settings"] != settings:
+            raise ValueError(
+                f"{path} is of a run with other settings: give another `name`, or "
+                f"remove it. Received: {settings}, there: {run['settings']}"
+            )
+        runs.setdefault((run["variant"], run["images_per_class"]), {})[run["seed"]] = (
+            run
+        )
+    names = list(VARIANTS)
+    return dict(
+        sorted(
+            runs.items(),
+            key=lambda item: (-(item[0][1] or math.inf), names.index(item[0][0])),
+        )
+    )
+
+
 def run_once(
     benchmark: Benchmark,
     variant: str,
     images: dict[str, ImageList],
     count: int | None,
     seed: int,
-) -> dict[str, np.ndarray]:
-    """Scores of val and test, seconds and best val AUC of each stage.
-
-    It is trained, unless a finished run has left them.
-    """
+) -> None:
+    """Trains one variant; its scores of val and test become a file of the results."""
     slug = f"{variant} {count or 'all'} {seed}".replace(" ", "_").replace("/", "_")
-    run = Path(benchmark.work_dir) / benchmark.name / slug
-    settings = {
-        **{key: getattr(benchmark, key) for key in DECIDING},
-        "options": dataclasses.asdict(benchmark.options),
-    }
-    found = run / "settings.json"
-    if found.exists():
-        if json.loads(found.read_text()) != json.loads(json.dumps(settings)):
-            raise ValueError(
-                f"{run} holds a run with other settings: delete it, or give another "
-                f"`name` or `work_dir`. Received: work_dir={benchmark.work_dir!r}"
-            )
-        with np.load(run / "scores.npz") as scores:
-            return {**scores, "stages": best_of_stages(run)}
-    start = time.monotonic()
+    work = Path(benchmark.work_dir) / benchmark.name / slug
     options = dataclasses.replace(
-        benchmark.options,
-        seed=seed,
-        max_images_per_class=count,
-        log_dir=str(run),
+        benchmark.options, seed=seed, max_images_per_class=count, log_dir=str(work)
     )
-    model = train(benchmark, variant, images, options, run)
-    scores = {"seconds": np.array(time.monotonic() - start)}
+    start = time.monotonic()
+    model = train(benchmark, variant, images, options, work)
+    run = {
+        "variant": variant,
+        "images_per_class": count,
+        "seed": seed,
+        "settings": settings_of(benchmark),
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "seconds": round(time.monotonic() - start),
+        "val_auc_of_stages": best_of_stages(work),
+    }
     for split in ("val", "test"):
         dataset = make_dataset(
             images[split],
@@ -200,25 +241,25 @@ def run_once(
             training=False,
             pipeline=options.pipeline,
         )
-        scores[split] = np.ravel(model.predict(dataset, verbose=0)).astype("float64")
-    with replacing(run / "scores.npz") as partial, partial.open("wb") as file:
-        np.savez(file, **scores)
-    with replacing(found) as partial:
-        partial.write_text(json.dumps(settings, indent=1))
-    return {**scores, "stages": best_of_stages(run)}
+        scores = np.ravel(model.predict(dataset, verbose=0))
+        run[split] = [float(f"{score:.6g}") for score in scores]
+    path = result_path(benchmark).with_suffix("") / f"{slug}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(run) + "\n")
 
 
-def best_of_stages(run: Path) -> np.ndarray:
+def best_of_stages(run: Path) -> list[float]:
     """Best val AUC of each stage of a run, from its logs."""
     best = []
     for path in sorted(run.glob("stage*/history.csv")):
         with path.open(newline="") as file:
             best.append(max(float(row["val_auc"]) for row in csv.DictReader(file)))
-    return np.array(best)
+    return best
 
 
 def main(benchmark: Benchmark) -> None:
-    """Runs all variants; the table is written anew after each run."""
+    """Makes the runs that are missing; the table is of all that are finished."""
     unknown = set(benchmark.variants) - set(VARIANTS)
     if unknown:
         raise ValueError(
@@ -226,14 +267,13 @@ def main(benchmark: Benchmark) -> None:
             f"Received: variants={benchmark.variants}"
         )
     images = check_data_dir(benchmark.data_dir)
-    scores: dict[tuple[str, int | None], dict[int, dict]] = {}
     for seed in benchmark.seeds:
         for count in benchmark.images_per_class:
             for variant in benchmark.variants:
-                keras.backend.clear_session()
-                found = run_once(benchmark, variant, images, count, seed)
-                scores.setdefault((variant, count), {})[seed] = found
-                write_table(benchmark, images, scores)
+                if seed not in finished_runs(benchmark).get((variant, count), {}):
+                    keras.backend.clear_session()
+                    run_once(benchmark, variant, images, count, seed)
+                write_table(benchmark, images, finished_runs(benchmark))
 
 
 if __name__ == "__main__":

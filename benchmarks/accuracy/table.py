@@ -16,6 +16,11 @@ from examples.deepfake_v3.loading.data import ImageList
 METRICS = ("accuracy", "auc_roc", "f1_score")
 
 
+def result_path(benchmark) -> Path:
+    """The file of the table."""
+    return Path(benchmark.results_dir) / f"accuracy_{benchmark.name}.json"
+
+
 def group_of_each(data_dir: str, images: ImageList) -> np.ndarray:
     """The group of every image; each is its own where there is no manifest."""
     root = Path(data_dir)
@@ -28,7 +33,7 @@ def difference(ours, theirs, labels, groups) -> tuple[str, str]:
     """Test AUC less that of the reference: over seeds, and over test images.
 
     Args:
-        ours: `{seed: scores of run_once}`.
+        ours: `{seed: run}`.
         theirs: The same of the reference.
         labels: Labels of the test images.
         groups: Their groups.
@@ -38,34 +43,35 @@ def difference(ours, theirs, labels, groups) -> tuple[str, str]:
         return "", ""
 
     by_seed, (low, high) = paired_auc_difference(
-        *([runs[seed]["test"] for seed in seeds] for runs in (ours, theirs)),
+        *([np.array(runs[seed]["test"]) for seed in seeds] for runs in (ours, theirs)),
         labels,
         groups,
     )
     return student_interval(by_seed), f"{low:+.3f} to {high:+.3f}"
 
 
-def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
+def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
     """Writes one row for every variant and number of training images."""
     labels = images["test"].labels
     groups = group_of_each(benchmark.data_dir, images["test"])
     rows, details = [], []
-    for (variant, count), runs in scores.items():
+    for (variant, count), runs in finished.items():
         metrics = []
         for seed, run in sorted(runs.items()):
-            on_val = images["val"].labels, run["val"]
+            on_val = images["val"].labels, np.array(run["val"])
+            test = np.array(run["test"])
             threshold = find_optimal_threshold(*on_val, "youden")
             metrics.append(
                 {
                     "seed": seed,
-                    "seconds": round(float(run["seconds"])),
-                    "default": compute_metrics(labels, run["test"]),
-                    "optimal": compute_metrics(labels, run["test"], threshold),
+                    "seconds": run["seconds"],
+                    "default": compute_metrics(labels, test),
+                    "optimal": compute_metrics(labels, test, threshold),
                     "val": compute_metrics(*on_val),
-                    "val_auc_of_stages": run["stages"].tolist(),
+                    "val_auc_of_stages": run["val_auc_of_stages"],
                 }
             )
-        reference = scores.get((benchmark.reference, count), {})
+        reference = finished.get((benchmark.reference, count), {})
         rows.append(
             [
                 variant,
@@ -77,7 +83,9 @@ def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
                 ),
                 ", ".join(
                     f"{auc:.3f}"
-                    for auc in np.mean([run["stages"] for run in runs.values()], axis=0)
+                    for auc in np.mean(
+                        [run["val_auc_of_stages"] for run in runs.values()], axis=0
+                    )
                 ),
                 *(
                     ("", "")
@@ -99,7 +107,7 @@ def write_table(benchmark, images: dict[str, ImageList], scores) -> None:
         else "no fine-tuning"
     )
     write_result(
-        Path(benchmark.results_dir) / f"accuracy_{benchmark.name}.json",
+        result_path(benchmark),
         title=f"Accuracy on real images: {benchmark.name}",
         what=(
             f"Images of {size} pixels{scaled}; {benchmark.frozen_epochs} epochs with "

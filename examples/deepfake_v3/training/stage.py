@@ -100,6 +100,10 @@ class TrainingOptions:
                 check_range(name, getattr(self, name), 1)
 
 
+CHANGE_NO_RESULT = ("log_dir", "force", "cache_gb", "pipeline", "verbose")
+"""Options that say how, not what, is trained."""
+
+
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
     """Raises a `ValueError` naming the option unless `low <= value <= high`."""
     if not low <= value <= high:
@@ -363,15 +367,8 @@ def _settings(model, options, stage) -> dict:
         "backend": keras.backend.backend(),
         "dtype_policy": policy_of(model).name,
     }
-    # The rates follow from `first_layer_rate`; the others change no result.
-    for name in (
-        "rate_multipliers",
-        "log_dir",
-        "force",
-        "cache_gb",
-        "pipeline",
-        "verbose",
-    ):
+    # The rates follow from `first_layer_rate`.
+    for name in ("rate_multipliers", *CHANGE_NO_RESULT):
         del settings[name]
     return settings
 
