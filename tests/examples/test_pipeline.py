@@ -167,6 +167,16 @@ def test_cache_keeps_what_fits_and_no_more(data_dir):
     assert cache.free == int(2.5 * image_bytes) - 2 * image_bytes
 
 
+def test_cache_is_empty_when_with_ends(data_dir):
+    images = check_data_dir(data_dir)["train"]
+    with PixelCache(gigabytes=1) as cache:
+        load = Batches(images, 24, 4, False, 0, cache, LostImages())
+        first = load(0)[0]
+        assert cache.pixels
+    np.testing.assert_array_equal(load(0)[0], first)
+    assert not cache.pixels
+
+
 def test_rate_counts_images_after_the_first_batch(monkeypatch):
     clock = iter([0.0, 0.2, 0.4, 0.6])
     monkeypatch.setattr(pipeline_module.time, "perf_counter", lambda: next(clock))

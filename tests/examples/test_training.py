@@ -7,6 +7,7 @@ from keras import ops
 
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.pipeline import PixelCache
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training import stage as training
 from examples.deepfake_v3.training.checkpoint import State
@@ -94,6 +95,30 @@ def stage(demo_data, tmp_path):
     train.best_path = common.best_path
     train.logs = tmp_path / "logs" / "stage"
     return train
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_images_are_kept_in_memory_while_a_stage_trains(
+    stage, monkeypatch, interrupted
+):
+    caches, most = [], []
+
+    class Watched(PixelCache):
+        def __init__(self, gigabytes):
+            super().__init__(gigabytes)
+            caches.append(self)
+
+        def __exit__(self, *error):
+            most.append(len(self.pixels))
+            super().__exit__(*error)
+
+    monkeypatch.setattr(training, "PixelCache", Watched)
+    if interrupted:
+        interrupt(stage)
+    else:
+        stage()
+    assert most == [len(stage.images["train"]) + len(stage.images["val"])]
+    assert not caches[0].pixels
 
 
 class Interrupt(keras.callbacks.Callback):

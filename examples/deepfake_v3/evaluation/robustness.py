@@ -87,16 +87,16 @@ def measure_robustness(
     """
     images = ImageList(scored.paths, scored.labels).limited(images_per_class, seed=0)
     unchanged = scored.only(images.paths)
-    cache = PixelCache(CACHE)
     rows = [_row(None, None, unchanged, threshold)]
     grid = [
         (kind, change, level)
         for kind, (change, levels) in GRID.items()
         for level in levels
     ]
-    for kind, change, level in tqdm(grid, "changing images", disable=None):
-        changed = _Changed(cache, change, level, model.input_shape[1])
-        rows.append(_row(kind, level, scorer(model, images, changed), threshold))
+    with PixelCache(CACHE) as cache:
+        for kind, change, level in tqdm(grid, "changing images", disable=None):
+            changed = _Changed(cache, change, level, model.input_shape[1])
+            rows.append(_row(kind, level, scorer(model, images, changed), threshold))
     return {"counts": unchanged.counts(), "rows": rows}
 
 

@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import keras
 import numpy as np
@@ -35,7 +35,10 @@ warnings.filterwarnings("ignore", message="Your input ran out of data")
 
 
 class PixelCache:
-    """Decoded images, kept in memory as long as there is room.
+    """Decoded images, kept in memory as long as there is room, until `with` ends.
+
+    To go out of scope is not enough: TensorFlow never lets go of a function that a
+    dataset has been made of, nor of what that holds.
 
     Args:
         gigabytes: Room for pixels; 0 keeps none. Images that do not fit are decoded
@@ -49,14 +52,23 @@ class PixelCache:
 
     def read(self, path: Path) -> np.ndarray:
         """`read_image`, from memory where it has been read before."""
-        if path in self.pixels:
-            return self.pixels[path]
+        pixels = self.pixels.get(path)
+        if pixels is not None:
+            return pixels
         pixels = read_image(path)
         with self.lock:
             if path not in self.pixels and pixels.nbytes <= self.free:
                 self.free -= pixels.nbytes
                 self.pixels[path] = pixels
         return pixels
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        with self.lock:  # batches may still be on their way
+            self.free = 0
+            self.pixels = {}
 
 
 def _aligned(shape: tuple[int, ...]) -> np.ndarray:

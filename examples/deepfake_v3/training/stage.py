@@ -240,13 +240,14 @@ def train_stage(
         f"steps, peak rate {stage.learning_rate:g}, {trainable:,} trainable weights"
         + (f"; going on after epoch {done}" if done else "")
     )
+    cache = PixelCache(
+        _free_gigabytes() if options.cache_gb is None else options.cache_gb
+    )
     feed = {
         "image_size": model.input_shape[1],
         "batch_size": stage.batch_size,
         "pipeline": options.pipeline,
-        "cache": PixelCache(
-            _free_gigabytes() if options.cache_gb is None else options.cache_gb
-        ),
+        "cache": cache,
         "lost": lost,
         "share": cluster.share,
     }
@@ -278,7 +279,7 @@ def train_stage(
     # Or TensorFlow makes its variables after the checkpoint would restore them.
     trainer.optimizer.build(trainer.trainable_variables)
     val_set = make_dataset(val, training=False, **feed)
-    with torch_nan_named():
+    with cache, torch_nan_named():
         trainer.fit(
             cluster.distribute(train_set, stage.batch_size),
             validation_data=cluster.distribute(val_set, stage.batch_size),
