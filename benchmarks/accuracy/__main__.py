@@ -28,6 +28,7 @@ from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.model import (
+    BATCH_NORM_MOMENTUM,
     freeze_backbone,
     rate_multipliers,
     unfreeze_backbone,
@@ -177,7 +178,11 @@ def settings_of(benchmark: Benchmark) -> dict[str, Any]:
     for name in (*CHANGE_NO_RESULT, "seed", "max_images_per_class"):
         del options[name]
     settings = {key: getattr(benchmark, key) for key in DECIDING}
-    settings |= {**options, "backend": keras.backend.backend()}
+    settings |= {
+        **options,
+        "batch_norm_momentum": BATCH_NORM_MOMENTUM,
+        "backend": keras.backend.backend(),
+    }
     return json.loads(json.dumps(settings))
 
 

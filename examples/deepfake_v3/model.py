@@ -11,6 +11,9 @@ from keras_forensics.layers import ChannelAttention, ForensicStreamV3, GatedFusi
 
 HEAD_UNITS = (512, 256)
 
+# Of the backbone in fine-tuning. Its own, .999, would need some thousand steps.
+BATCH_NORM_MOMENTUM = 0.9
+
 # Layers of Keras that hold pickles, bytecode or foreign graphs.
 CODE_LAYERS = {"Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
 
@@ -227,16 +230,16 @@ def measure_backbone_statistics(model: keras.Model, images) -> None:
 def unfreeze_backbone(model: keras.Model, last: int | None = None) -> None:
     """Trains the last layers of the backbone too, or all for `None`.
 
-    BatchNormalization layers stay frozen one by one: it is what keeps them in
-    inference mode while Keras trains.
+    Their BatchNormalization learns with them. Held to the statistics of the images
+    that the backbone was trained on before, it would slow all other layers down.
     """
     backbone = model.get_layer("backbone")
     backbone.trainable = True
     count = len(backbone.layers)
     for index, layer in enumerate(backbone.layers):
-        layer.trainable = (last is None or index >= count - last) and not isinstance(
-            layer, keras.layers.BatchNormalization
-        )
+        layer.trainable = last is None or index >= count - last
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = BATCH_NORM_MOMENTUM
 
 
 def rate_multipliers(model: keras.Model, first_layer_rate: float) -> dict[str, float]:
