@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tyro
 
+from benchmarks.accuracy.fused import fused_batch_normalization
 from benchmarks.accuracy.table import result_path, write_table
 from benchmarks.accuracy.variants import VARIANTS, build
 from benchmarks.record import describe_machine, describe_versions
@@ -277,7 +278,8 @@ def main(benchmark: Benchmark) -> None:
             for variant in benchmark.variants:
                 if seed not in finished_runs(benchmark).get((variant, count), {}):
                     keras.backend.clear_session()
-                    run_once(benchmark, variant, images, count, seed)
+                    with fused_batch_normalization():
+                        run_once(benchmark, variant, images, count, seed)
                 write_table(benchmark, images, finished_runs(benchmark))
 
 

@@ -9,6 +9,7 @@ import pytest
 from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
+from benchmarks.accuracy.fused import fused_batch_normalization
 from benchmarks.accuracy.variants import VARIANTS, build, detector
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.model import build_model_v3
@@ -48,6 +49,32 @@ def test_variant_can_be_saved_and_hands_evidence_on(variant, tmp_path):
     names = {layer.name for layer in model.layers}
     if "evidence" in names or "backbone" not in names:
         assert scores[0] != scores[1]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the kernel is TensorFlow's"
+)
+def test_fused_normalization_trains_like_that_of_keras():
+    rng = np.random.default_rng(0)
+    images = rng.normal(3, 2, (4, 9, 9, 5)).astype("float32")
+    labels = rng.normal(size=(4, 9, 9, 5)).astype("float32")
+
+    def trained(steps):
+        layer = keras.layers.BatchNormalization(momentum=0.9)
+        model = keras.Sequential([keras.Input((9, 9, 5)), layer])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        for _ in range(steps):
+            model.train_on_batch(images, labels)
+        return layer.get_weights()
+
+    expected = trained(3)
+    with fused_batch_normalization():
+        fused = trained(3)
+    np.testing.assert_allclose(fused[:3], expected[:3], rtol=1e-4, atol=1e-6)
+    pixels = 4 * 9 * 9
+    variance = 0.9**3 + (expected[3] - 0.9**3) * pixels / (pixels - 1)
+    np.testing.assert_allclose(fused[3], variance, rtol=1e-4)
+    assert abs(fused[3] - expected[3]).min() > 1e-4  # so the kernel did run
 
 
 def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):

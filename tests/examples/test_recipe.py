@@ -251,7 +251,8 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
     rates, epochs, trained, lowest = zip(*seen, strict=True)
     assert rates == (4e-4, 4e-4, 4e-4)
     assert epochs == (5, 5, 5)
-    assert 0 < trained[0] < trained[1] < trained[2] == 2 * 52  # convolutions, each normalised
+    # 52 convolutions, each with its normalisation.
+    assert 0 < trained[0] < trained[1] < trained[2] == 2 * 52
     assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
 
 
