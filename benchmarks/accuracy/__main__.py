@@ -13,7 +13,6 @@ import csv
 import dataclasses
 import json
 import math
-import time
 from pathlib import Path
 from typing import Any
 
@@ -227,7 +226,6 @@ def run_once(
     options = dataclasses.replace(
         benchmark.options, seed=seed, max_images_per_class=count, log_dir=str(work)
     )
-    start = time.monotonic()
     model = train(benchmark, variant, images, options, work)
     run = {
         "variant": variant,
@@ -236,7 +234,6 @@ def run_once(
         "settings": settings_of(benchmark),
         "machine": describe_machine(),
         "versions": describe_versions(),
-        "seconds": round(time.monotonic() - start),
         "val_auc_of_stages": best_of_stages(work),
     }
     for split in ("val", "test"):

@@ -64,7 +64,6 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
             metrics.append(
                 {
                     "seed": seed,
-                    "seconds": run["seconds"],
                     "default": compute_metrics(labels, test),
                     "optimal": compute_metrics(labels, test, threshold),
                     "val": compute_metrics(*on_val),
