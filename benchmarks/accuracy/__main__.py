@@ -81,6 +81,8 @@ class Benchmark:
     """Peak learning rates of the stages."""
     first_layer_rate: float = FineTuneConfig.first_layer_rate
     """Learning rate of the first backbone layer, relative to the head's."""
+    freeze_batch_norm: bool = FineTuneConfig.freeze_batch_norm
+    """Hold the backbone's batch normalisation to what it was."""
     batch_size: int = 32
     """Images a step."""
     notes: str = ""
@@ -100,6 +102,7 @@ DECIDING = (
     "frozen_rate",
     "rates",
     "first_layer_rate",
+    "freeze_batch_norm",
     "batch_size",
 )
 """Options that change what a run leaves, beside those of the recipe."""
@@ -143,7 +146,7 @@ def train(
         if has_backbone and number == 0:
             freeze_backbone(model)
         elif has_backbone:
-            unfreeze_backbone(model, last)
+            unfreeze_backbone(model, last, benchmark.freeze_batch_norm)
         stage = Stage(
             name=f"stage{number}",
             number=number,

@@ -42,6 +42,9 @@ class FineTuneOptions(TrainingOptions):
     first_layer_rate: float = 1.0
     """Learning rate of the first backbone layer, relative to the head's; below 1, it
     grows geometrically with depth."""
+    freeze_batch_norm: bool = False
+    """Hold the backbone's batch normalisation to the statistics and weights that it
+    has: for batches of few images, and for images that it knows how to see."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -65,7 +68,7 @@ class FineTuneConfig(FineTuneOptions):
     """How many of the backbone's last layers each stage trains; None: all."""
     learning_rates: tuple[float, ...] = (4e-4, 4e-4, 4e-4)
     """Peak learning rate of each stage."""
-    epochs: tuple[int, ...] = (5, 5, 5)
+    epochs: tuple[int, ...] = (1, 1, 12)
     """Epochs of each stage, at the most."""
 
     def __post_init__(self):
@@ -195,7 +198,7 @@ def _run_stages_here(config, output_path, stages):
     for number, ((name, path), (last, learning_rate, epochs)) in enumerate(
         zip(best_paths.items(), stages, strict=True), start=1
     ):
-        unfreeze_backbone(model, last)
+        unfreeze_backbone(model, last, config.freeze_batch_norm)
         stage = Stage(
             name=name,
             number=number,

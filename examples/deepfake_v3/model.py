@@ -227,11 +227,19 @@ def measure_backbone_statistics(model: keras.Model, images) -> None:
         layer.momentum = momentum
 
 
-def unfreeze_backbone(model: keras.Model, last: int | None = None) -> None:
+def unfreeze_backbone(
+    model: keras.Model, last: int | None = None, freeze_batch_norm: bool = False
+) -> None:
     """Trains the last layers of the backbone too, or all for `None`.
 
     Their BatchNormalization learns with them. Held to the statistics of the images
-    that the backbone was trained on before, it would slow all other layers down.
+    that the backbone was trained on before, it slows all other layers down.
+
+    Args:
+        model: The detector.
+        last: How many of the backbone's last layers are trained.
+        freeze_batch_norm: Hold the BatchNormalization nevertheless: in inference mode,
+            with the weights that it has.
     """
     backbone = model.get_layer("backbone")
     backbone.trainable = True
@@ -239,6 +247,7 @@ def unfreeze_backbone(model: keras.Model, last: int | None = None) -> None:
     for index, layer in enumerate(backbone.layers):
         layer.trainable = last is None or index >= count - last
         if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = layer.trainable and not freeze_batch_norm
             layer.momentum = BATCH_NORM_MOMENTUM
 
 

@@ -119,6 +119,17 @@ def test_all_of_an_unfrozen_backbone_moves(model):
         assert not np.array_equal(ops.convert_to_numpy(weight), old), weight.path
 
 
+def test_batch_norm_of_an_unfrozen_backbone_can_be_held(model):
+    unfreeze_backbone(model, freeze_batch_norm=True)
+    backbone = model.get_layer("backbone")
+    layers = [layer for layer in backbone.layers if layer.weights]
+    before = [layer.get_weights() for layer in layers]
+    fit_one_epoch(model)
+    for layer, old in zip(layers, before, strict=True):
+        held = all(map(np.array_equal, layer.get_weights(), old))
+        assert held == isinstance(layer, keras.layers.BatchNormalization), layer.name
+
+
 def test_statistics_of_an_unfrozen_backbone_follow_within_some_steps(model):
     unfreeze_backbone(model)
     norm = model.get_layer("backbone").get_layer("bn_Conv1")

@@ -228,7 +228,10 @@ def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
     assert len(list((tmp_path / "logs").glob("*/history.csv"))) == 1
 
 
-def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("freeze_batch_norm", [False, True])
+def test_each_stage_has_its_layers_and_rates(
+    freeze_batch_norm, demo_data, tmp_path, monkeypatch
+):
     seen = []
 
     def spy(model, images, options, stage, lost):
@@ -246,13 +249,15 @@ def test_each_stage_has_its_layers_and_rates(demo_data, tmp_path, monkeypatch):
         data_dir=str(demo_data),
         output_path=str(tmp_path / "final.keras"),
         first_layer_rate=0.1,
+        freeze_batch_norm=freeze_batch_norm,
         log_dir=str(tmp_path / "logs"),
     )
     rates, epochs, trained, lowest = zip(*seen, strict=True)
     assert rates == (4e-4, 4e-4, 4e-4)
-    assert epochs == (5, 5, 5)
+    assert epochs == (1, 1, 12)
     # 52 convolutions, each with its normalisation.
-    assert 0 < trained[0] < trained[1] < trained[2] == 2 * 52
+    of_all = 52 if freeze_batch_norm else 2 * 52
+    assert 0 < trained[0] < trained[1] < trained[2] == of_all
     assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
 
 
@@ -391,4 +396,4 @@ def test_defaults_are_those_of_the_recipe():
     tuning = FineTuneConfig()
     assert tuning.unfreeze == (30, 80, None)
     assert tuning.learning_rates == (4e-4, 4e-4, 4e-4)
-    assert (tuning.epochs, tuning.batch_size) == ((5, 5, 5), 48)
+    assert (tuning.epochs, tuning.batch_size) == ((1, 1, 12), 48)
