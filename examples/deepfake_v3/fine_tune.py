@@ -44,7 +44,7 @@ class FineTuneOptions(TrainingOptions):
     grows geometrically with depth."""
     freeze_batch_norm: bool = False
     """Hold the backbone's batch normalisation to the statistics and weights that it
-    has: for batches of few images, and for images that it knows how to see."""
+    has, which do not depend on the batch: for batches of few images."""
 
     def __post_init__(self):
         super().__post_init__()
