@@ -30,6 +30,7 @@ from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.explanation.attribution import BLOCKS, Streams, blur, occlude
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
+from examples.deepfake_v3.mirror import without_mirror
 from examples.deepfake_v3.model import load_detector
 from examples.deepfake_v3.training.precision import with_policy
 
@@ -222,7 +223,8 @@ def composites(
 
 def main(config: Benchmark) -> None:
     """Measures, and writes the table."""
-    detector = with_policy(load_detector(config.model_path), "float32")
+    detector = without_mirror(load_detector(config.model_path))
+    detector = with_policy(detector, "float32")
     streams = Streams(detector)
     test = check_data_dir(config.data_dir, ("test",))["test"]
     test = test.limited(config.images_per_class, seed=0)

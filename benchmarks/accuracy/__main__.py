@@ -27,6 +27,7 @@ from benchmarks.record import describe_machine, describe_versions
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import make_dataset
+from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import (
     BATCH_NORM_MOMENTUM,
     freeze_backbone,
@@ -83,6 +84,8 @@ class Benchmark:
     """Learning rate of the first backbone layer, relative to the head's."""
     freeze_batch_norm: bool = FineTuneConfig.freeze_batch_norm
     """Hold the backbone's batch normalisation to what it was."""
+    mirror: bool = FineTuneConfig.mirror
+    """Score each image and its mirror image, and take the mean."""
     batch_size: int = 32
     """Images a step."""
     notes: str = ""
@@ -103,6 +106,7 @@ DECIDING = (
     "rates",
     "first_layer_rate",
     "freeze_batch_norm",
+    "mirror",
     "batch_size",
 )
 """Options that change what a run leaves, beside those of the recipe."""
@@ -239,20 +243,32 @@ def run_once(
         "versions": describe_versions(),
         "val_auc_of_stages": best_of_stages(work),
     }
-    for split in ("val", "test"):
-        dataset = make_dataset(
-            images[split],
-            image_size=benchmark.image_size,
-            batch_size=64,
-            training=False,
-            pipeline=options.pipeline,
-        )
-        scores = np.ravel(model.predict(dataset, verbose=0))
-        run[split] = [float(f"{score:.6g}") for score in scores]
+    if benchmark.mirror:
+        run["one_look"] = scores_of(model, images, options)
+        model = with_mirror(model)
+    run |= scores_of(model, images, options)
     path = result_path(benchmark).with_suffix("") / f"{slug}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         partial.write_text(json.dumps(run) + "\n")
+
+
+def scores_of(
+    model: keras.Model, images: dict[str, ImageList], options: TrainingOptions
+) -> dict[str, list[float]]:
+    """What a model says of the images that it was not trained on, by split."""
+    scores = {}
+    for split in ("val", "test"):
+        dataset = make_dataset(
+            images[split],
+            image_size=model.input_shape[1],
+            batch_size=64,
+            training=False,
+            pipeline=options.pipeline,
+        )
+        found = np.ravel(model.predict(dataset, verbose=0))
+        scores[split] = [float(f"{score:.6g}") for score in found]
+    return scores
 
 
 def best_of_stages(run: Path) -> list[float]:

@@ -50,11 +50,33 @@ def difference(ours, theirs, labels, groups) -> tuple[str, str]:
     return student_interval(by_seed), f"{low:+.3f} to {high:+.3f}"
 
 
+def of_one_look(variant: str, runs, labels, groups) -> str:
+    """What a variant scores without mirror images, and what these add.
+
+    Args:
+        variant: Its name.
+        runs: `{seed: run}`.
+        labels: Labels of the test images.
+        groups: Their groups.
+    """
+    once = [np.array(run["one_look"]["test"]) for run in runs.values()]
+    twice = [np.array(run["test"]) for run in runs.values()]
+    metrics = [compute_metrics(labels, scores) for scores in once]
+    accuracy, auc = (
+        np.mean([run[name] for run in metrics]) for name in ("accuracy", "auc_roc")
+    )
+    _, (low, high) = paired_auc_difference(twice, once, labels, groups)
+    return (
+        f"{variant} {accuracy:.3f} and {auc:.3f}, to which the second look adds "
+        f"{low:+.3f} to {high:+.3f} of AUC"
+    )
+
+
 def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
     """Writes one row for every variant and number of training images."""
     labels = images["test"].labels
     groups = group_of_each(benchmark.data_dir, images["test"])
-    rows, details = [], []
+    rows, details, looks = [], [], []
     for (variant, count), runs in finished.items():
         metrics = []
         for seed, run in sorted(runs.items()):
@@ -70,6 +92,8 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
                     "val_auc_of_stages": run["val_auc_of_stages"],
                 }
             )
+        if benchmark.mirror:
+            looks.append(of_one_look(variant, runs, labels, groups))
         reference = finished.get((benchmark.reference, count), {})
         rows.append(
             [
@@ -116,6 +140,12 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
             "fine-tuning, best epoch, mean over seeds. The last columns are the "
             f"difference in AUC to the {benchmark.reference}: over seeds, and the 95 % "
             "bootstrap interval over test images, drawn by group."
+            + (
+                " A score is the mean of two looks, at the image and at its mirror "
+                f"image. Accuracy and AUC of one look: {'; '.join(looks)}."
+                if looks
+                else ""
+            )
         ),
         columns=[
             "variant",

@@ -15,6 +15,7 @@ from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import Pipeline
+from examples.deepfake_v3.mirror import without_mirror
 from examples.deepfake_v3.model import load_detector
 from examples.deepfake_v3.saving.metadata import (
     Metadata,
@@ -179,6 +180,7 @@ def _usual_gate(
     model: keras.Model, val: ImageList, lost: LostImages, pipeline: Pipeline
 ) -> tuple[float, ...] | None:
     """The mean gate over some images, with four digits; None for other models."""
+    model = without_mirror(model)
     streams = [layer for layer in model.layers if isinstance(layer, ForensicStreamV3)]
     if len(streams) != 1:
         return None

@@ -8,6 +8,7 @@ import keras
 
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model import (
     load_detector,
     rate_multipliers,
@@ -45,6 +46,9 @@ class FineTuneOptions(TrainingOptions):
     freeze_batch_norm: bool = False
     """Hold the backbone's batch normalisation to the statistics and weights that it
     has, which do not depend on the batch: for batches of few images."""
+    mirror: bool = True
+    """Let the final model score each image and its mirror image, and give the mean.
+    It is better than one look, and takes twice the time."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -111,8 +115,8 @@ def fine_tune_v3(
 
     Each stage starts from the best model of the stages before, saves its own best
     beside `output_path` as `*_stage1.keras`, …, and the best of all stages becomes the
-    final model. Interrupted, the same call goes on after the last finished epoch, and
-    ends as it would have.
+    final model, which also looks at the mirror image (`mirror`). Interrupted, the same
+    call goes on after the last finished epoch, and ends as it would have.
 
     Args:
         config: The configuration; the defaults of `FineTuneConfig` without it.
@@ -179,7 +183,8 @@ def _run_stages_here(config, output_path, stages):
     # Before the model is loaded: layers without a seed draw one.
     keras.utils.set_random_seed(config.seed)
     model = with_policy(
-        load_detector(config.model_path), choose_dtype_policy(config.mixed_precision)
+        without_mirror(load_detector(config.model_path)),
+        choose_dtype_policy(config.mixed_precision),
     )
     logs = Path(config.log_dir)
     best_paths = {
@@ -219,6 +224,8 @@ def _run_stages_here(config, output_path, stages):
             best_score, best_path = score, stage.best_path
         else:
             model.load_weights(cluster.output(best_path))
+    if config.mirror:
+        model = with_mirror(model)
     save_trained(
         model,
         output_path,

@@ -12,6 +12,8 @@ from benchmarks.accuracy import __main__ as accuracy
 from benchmarks.accuracy.fused import fused_batch_normalization
 from benchmarks.accuracy.variants import VARIANTS, build, detector
 from examples.deepfake_v3.demo_set import render_demo_set
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import build_model_v3
 from examples.deepfake_v3.training.stage import TrainingOptions
 
@@ -108,7 +110,13 @@ def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
     by_hand = keras.models.load_model(
         tmp_path / "work" / "demo" / "plain_backbone_all_0" / "model.keras"
     )
-    assert by_hand.output_shape == (None, 1)
+    images = check_data_dir(data, ("val", "test"))
+    path = tmp_path / "results" / "accuracy_demo" / "plain_backbone_all_0.json"
+    run = json.loads(path.read_text())
+    for model, found in ((by_hand, run["one_look"]), (with_mirror(by_hand), run)):
+        expected = accuracy.scores_of(model, images, benchmark.options)
+        np.testing.assert_allclose(found["test"], expected["test"], rtol=1e-4)
+    assert "plain backbone 0.500 and" in table["what"]
 
     def fail(*_):
         raise AssertionError("trained again")

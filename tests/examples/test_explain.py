@@ -18,6 +18,7 @@ from examples.deepfake_v3.explanation.attribution import (
 )
 from examples.deepfake_v3.explanation.figure import draw_explanation
 from examples.deepfake_v3.loading.images import UnusableImageError
+from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import build_model_v3
 from examples.deepfake_v3.training.precision import building_under
 from examples.deepfake_v3.training.progress import save_model
@@ -189,6 +190,18 @@ def test_any_size_is_explained_and_the_caption_says_what_was_seen(
     assert f"{expected.score:.3f} (fake from {THRESHOLD:.3f})" in explanation.headline
     assert f"{expected.probability:.1%}" in explanation.headline
     draw_explanation(explanation)
+
+
+def test_of_a_mean_with_the_mirror_image_the_first_look_is_explained(detector):
+    mirrored = Detector(with_mirror(detector.model), detector.metadata)
+    photograph = noise(SIZE, SIZE)
+    found, expected = mirrored.explain(photograph), detector.explain(photograph)
+    assert found.prediction == mirrored.predict(photograph)[0]
+    assert found.prediction.score != expected.prediction.score
+    np.testing.assert_array_equal(found.visual, expected.visual)
+    np.testing.assert_array_equal(found.forensic, expected.forensic)
+    assert "mean of two looks" in " ".join(found.caption)
+    assert "mean of two looks" not in " ".join(expected.caption)
 
 
 def test_caption_says_what_a_map_is_not(detector):

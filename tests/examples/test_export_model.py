@@ -12,6 +12,7 @@ from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
+from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
 from examples.deepfake_v3.saving import formats
 from examples.deepfake_v3.saving.formats import (
@@ -104,6 +105,7 @@ def test_layers_that_train_unless_told_otherwise_do_not(name, tmp_path):
     x = keras.layers.BatchNormalization()(SRMLayerV3()(x))
     x = keras.layers.GlobalMaxPooling2D()(x)
     model = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
+    model = with_mirror(model)
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3))
     path = tmp_path / f"model{FORMATS[name].ending}"
     write_exported(inference_copy(model), path, name)
@@ -285,7 +287,7 @@ def test_rounded_files_leave_no_residual_of_a_flat_image(name, tmp_path):
         keras.layers.ReLU(3.0)(BayarConv2D(8, 5, padding="reflect")(image)),
     ]
     x = keras.layers.Conv2D(8, 3, use_bias=False)(keras.layers.concatenate(maps))
-    model = keras.Model(image, keras.layers.GlobalMaxPooling2D()(x))
+    model = with_mirror(keras.Model(image, keras.layers.GlobalMaxPooling2D()(x)))
     noise = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3))
     path = tmp_path / "model.tflite"
     write_exported(inference_copy(model), path, name, noise.astype("float32"))

@@ -20,8 +20,10 @@ from examples.deepfake_v3.fine_tune import (
 )
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.pipeline import make_dataset
+from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
 from examples.deepfake_v3.saving.files import alone_in
+from examples.deepfake_v3.saving.metadata import read_metadata
 from examples.deepfake_v3.train_model import Config, train_model_v3
 from examples.deepfake_v3.training import stage as training
 from examples.deepfake_v3.training.stage import GATE_IMAGES
@@ -173,10 +175,22 @@ def test_final_model_is_the_best_of_all_stages(recipe):
         )
 
 
+def test_final_model_looks_at_the_mirror_image_too(recipe):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), "uint8")
+    once = without_mirror(recipe.tuned)
+    looks = [once.predict(x, verbose=0) for x in (pixels, pixels[:, :, ::-1])]
+    found = recipe.tuned.predict(pixels, verbose=0)
+    np.testing.assert_allclose(found, np.mean(looks, axis=0), atol=1e-6)
+    metadata = read_metadata(recipe.run / "models" / "detector_final.keras")
+    gate = once.get_layer("forensic_stream").output
+    assert len(metadata.usual_gate) == gate.shape[-1]
+
+
 def test_fine_tuning_moves_the_backbone(recipe):
     start = keras.models.load_model(recipe.run / "models" / "detector_best.keras")
     before = start.get_layer("backbone").get_layer("Conv_1").kernel
-    after = recipe.tuned.get_layer("backbone").get_layer("Conv_1").kernel
+    tuned = without_mirror(recipe.tuned)
+    after = tuned.get_layer("backbone").get_layer("Conv_1").kernel
     assert not np.array_equal(ops.convert_to_numpy(before), ops.convert_to_numpy(after))
 
 
@@ -221,9 +235,10 @@ def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
         output_path=str(output),
         unfreeze=10,
         epochs=1,
+        mirror=False,
         **(recipe.common | {"log_dir": str(tmp_path / "logs"), "pipeline": "grain"}),
     )
-    assert isinstance(model, keras.Model)
+    assert without_mirror(model) is model
     assert output.is_file()
     assert len(list((tmp_path / "logs").glob("*/history.csv"))) == 1
 
@@ -243,7 +258,8 @@ def test_each_stage_has_its_layers_and_rates(
 
     monkeypatch.setattr(fine_tune, "train_stage", spy)
     path = tmp_path / "model.keras"
-    build_model_v3(weights=None, image_size=64, alpha=0.35).save(path)
+    # As an earlier fine-tuning leaves it.
+    with_mirror(build_model_v3(weights=None, image_size=64, alpha=0.35)).save(path)
     fine_tune_v3(
         model_path=str(path),
         data_dir=str(demo_data),

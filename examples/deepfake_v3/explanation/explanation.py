@@ -16,6 +16,7 @@ from examples.deepfake_v3.explanation.attribution import (
 )
 from examples.deepfake_v3.loading.data import CLASS_NAMES
 from examples.deepfake_v3.loading.images import crop_to_size
+from examples.deepfake_v3.mirror import without_mirror
 from keras_forensics.filters import V3
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Explanation:
         fixed: Magnitudes of the residuals of the fixed filters in grey levels, by name.
         learnable: The same of those learnable maps that vary most over the image.
         white: Grey levels from which on a residual is drawn white.
+        mirrored: Whether the score is the mean of this image's and its mirror image's.
     """
 
     prediction: "Prediction"
@@ -69,6 +71,7 @@ class Explanation:
     fixed: dict[str, np.ndarray]
     learnable: dict[str, np.ndarray]
     white: float
+    mirrored: bool = False
 
     @property
     def name(self) -> str:
@@ -134,6 +137,11 @@ class Explanation:
                 f"The image is smaller than the input of {size}x{size} pixels. It was "
                 "enlarged, which changes what residuals show."
             )
+        if self.mirrored:
+            seen.append(
+                "The score is the mean of two looks, at this image and at its mirror "
+                "image. The maps and the gate are those of the first."
+            )
         return seen
 
 
@@ -149,7 +157,9 @@ class Explainer:
     """
 
     def __init__(self, model: keras.Model, usual_gate: Sequence[float] | None = None):
-        self.streams = Streams(model)
+        detector = without_mirror(model)
+        self.streams = Streams(detector)
+        self.mirrored = detector is not model
         self.usual_gate = usual_gate
 
     def explain(
@@ -198,6 +208,7 @@ class Explainer:
                 for i in np.sort(np.argsort(-learnable.std((0, 1)))[:SHOWN])
             },
             white=white,
+            mirrored=self.mirrored,
         )
 
 

@@ -63,14 +63,11 @@ def building_under(policy: str) -> Iterator[None]:
 def policy_of(model: keras.Model) -> keras.DTypePolicy:
     """The policy that the model computes with.
 
-    Asked of its first layer with weights that is no model: a model that was loaded
+    Asked of its first layer with weights, within models, too: a model that was loaded
     from a file has the global policy, whatever its layers have.
     """
-    return next(
-        layer.dtype_policy
-        for layer in model.layers
-        if layer.weights and not isinstance(layer, keras.Model)
-    )
+    first = next(layer for layer in model.layers if layer.weights)
+    return policy_of(first) if isinstance(first, keras.Model) else first.dtype_policy
 
 
 def with_policy(model: keras.Model, policy: str) -> keras.Model:
