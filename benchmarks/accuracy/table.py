@@ -76,7 +76,7 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
     """Writes one row for every variant and number of training images."""
     labels = images["test"].labels
     groups = group_of_each(benchmark.data_dir, images["test"])
-    rows, details, looks = [], [], []
+    rows, details = [], []
     for (variant, count), runs in finished.items():
         metrics = []
         for seed, run in sorted(runs.items()):
@@ -92,8 +92,6 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
                     "val_auc_of_stages": run["val_auc_of_stages"],
                 }
             )
-        if benchmark.mirror:
-            looks.append(of_one_look(variant, runs, labels, groups))
         reference = finished.get((benchmark.reference, count), {})
         rows.append(
             [
@@ -118,6 +116,11 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
             ]
         )
         details.append({"variant": variant, "images_per_class": count, "runs": metrics})
+    looks = [
+        of_one_look(variant, runs, labels, groups)
+        for (variant, _), runs in finished.items()
+        if benchmark.mirror
+    ]
     size = benchmark.image_size
     scaled = (
         f", scaled to {benchmark.visual_size} in the visual stream"

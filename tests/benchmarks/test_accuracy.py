@@ -110,6 +110,7 @@ def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
     by_hand = keras.models.load_model(
         tmp_path / "work" / "demo" / "plain_backbone_all_0" / "model.keras"
     )
+    assert by_hand.output_shape == (None, 1)
     images = check_data_dir(data, ("val", "test"))
     path = tmp_path / "results" / "accuracy_demo" / "plain_backbone_all_0.json"
     run = json.loads(path.read_text())

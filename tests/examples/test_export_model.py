@@ -95,8 +95,9 @@ def test_file_says_what_keras_says_in_its_own_runtime(name, model, images, tmp_p
         assert found["largest_difference"] <= bound
 
 
+@pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("name", [name for name in HERE if name != "litert-int8"])
-def test_layers_that_train_unless_told_otherwise_do_not(name, tmp_path):
+def test_layers_that_train_unless_told_otherwise_do_not(name, mirror, tmp_path):
     skip_without_packages(name)
     keras.utils.set_random_seed(0)
     image = keras.Input((16, 16, 3))
@@ -105,7 +106,8 @@ def test_layers_that_train_unless_told_otherwise_do_not(name, tmp_path):
     x = keras.layers.BatchNormalization()(SRMLayerV3()(x))
     x = keras.layers.GlobalMaxPooling2D()(x)
     model = keras.Model(image, keras.layers.Dense(1, activation="sigmoid")(x))
-    model = with_mirror(model)
+    if mirror:
+        model = with_mirror(model)
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3))
     path = tmp_path / f"model{FORMATS[name].ending}"
     write_exported(inference_copy(model), path, name)
@@ -277,8 +279,9 @@ def test_comparison_counts_by_hand():
 
 
 @pytest.mark.skipif("litert" not in HERE, reason=f"{BACKEND} cannot write LiteRT")
+@pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize("name", ["litert-float16", "litert-int8"])
-def test_rounded_files_leave_no_residual_of_a_flat_image(name, tmp_path):
+def test_rounded_files_leave_no_residual_of_a_flat_image(name, mirror, tmp_path):
     skip_without_packages(name)
     keras.utils.set_random_seed(0)
     image = keras.Input((16, 16, 3))
@@ -287,7 +290,9 @@ def test_rounded_files_leave_no_residual_of_a_flat_image(name, tmp_path):
         keras.layers.ReLU(3.0)(BayarConv2D(8, 5, padding="reflect")(image)),
     ]
     x = keras.layers.Conv2D(8, 3, use_bias=False)(keras.layers.concatenate(maps))
-    model = with_mirror(keras.Model(image, keras.layers.GlobalMaxPooling2D()(x)))
+    model = keras.Model(image, keras.layers.GlobalMaxPooling2D()(x))
+    if mirror:
+        model = with_mirror(model)
     noise = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3))
     path = tmp_path / "model.tflite"
     write_exported(inference_copy(model), path, name, noise.astype("float32"))

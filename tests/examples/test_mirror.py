@@ -28,15 +28,13 @@ def detector(images):
     return model
 
 
-def scores(model, images):
-    return ops.convert_to_numpy(model(images))
+def scores(model, images, **flags):
+    return ops.convert_to_numpy(model(images, **flags))
 
 
 def test_score_is_the_mean_of_both_looks(detector, images):
     mirrored = images[:, :, ::-1].copy()
-    looks = [
-        ops.convert_to_numpy(detector(x, training=False)) for x in (images, mirrored)
-    ]
+    looks = [scores(detector, x, training=False) for x in (images, mirrored)]
     assert not np.allclose(*looks, atol=1e-5)
     found = scores(with_mirror(detector), images)
     np.testing.assert_allclose(found, np.mean(looks, axis=0), atol=1e-6)
@@ -53,9 +51,8 @@ def test_saved_and_loaded_it_scores_alike(detector, images, tmp_path):
     np.testing.assert_array_equal(scores(loaded, images), scores(model, images))
     inner = without_mirror(loaded)
     assert inner.get_layer("backbone") is not None
-    expected = ops.convert_to_numpy(detector(images, training=False))
-    found = ops.convert_to_numpy(inner(images, training=False))
-    np.testing.assert_array_equal(found, expected)
+    expected = scores(detector, images, training=False)
+    np.testing.assert_array_equal(scores(inner, images, training=False), expected)
 
 
 def test_other_models_have_no_mirror_to_take_away(detector):

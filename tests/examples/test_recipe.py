@@ -238,6 +238,7 @@ def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
         mirror=False,
         **(recipe.common | {"log_dir": str(tmp_path / "logs"), "pipeline": "grain"}),
     )
+    assert isinstance(model, keras.Model)
     assert without_mirror(model) is model
     assert output.is_file()
     assert len(list((tmp_path / "logs").glob("*/history.csv"))) == 1
