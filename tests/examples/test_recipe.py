@@ -26,6 +26,7 @@ from examples.deepfake_v3.saving.files import alone_in
 from examples.deepfake_v3.saving.metadata import read_metadata
 from examples.deepfake_v3.train_model import Config, train_model_v3
 from examples.deepfake_v3.training import stage as training
+from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.stage import GATE_IMAGES
 from tests.backend import run_python
 
@@ -42,13 +43,23 @@ def recipe(demo_data, tmp_path_factory):
         "batch_size": 8,
         "verbose": 0,
     }
+    estimated, written = {}, {}
     with pytest.MonkeyPatch.context() as patch:
         # The model as it is before the first step.
         def save_first(model):
             freeze_backbone(model)
             model.save(run / "untrained.keras")
 
+        # The last moment at which the states are there.
+        def measure_first(log_dirs):
+            files = [path for path in estimated if path.is_file()]
+            written.update({path: path.stat().st_size for path in files})
+            forget_stages(log_dirs)
+
         patch.setattr(train_model, "freeze_backbone", save_first)
+        patch.setattr(training, "check_room", estimated.update)
+        for module in (train_model, fine_tune):
+            patch.setattr(module, "forget_stages", measure_first)
         model, history = train_model_v3(
             model_save_path=str(run / "models" / "detector.keras"),
             weights=None,
@@ -57,14 +68,14 @@ def recipe(demo_data, tmp_path_factory):
             epochs=2,
             **common,
         )
-    tuned, all_history = fine_tune_v3(
-        model_path=str(run / "models" / "detector_best.keras"),
-        output_path=str(run / "models" / "detector_final.keras"),
-        unfreeze=(30, None),
-        learning_rates=(1e-4, 5e-5),
-        epochs=(1, 1),
-        **common,
-    )
+        tuned, all_history = fine_tune_v3(
+            model_path=str(run / "models" / "detector_best.keras"),
+            output_path=str(run / "models" / "detector_final.keras"),
+            unfreeze=(30, None),
+            learning_rates=(1e-4, 5e-5),
+            epochs=(1, 1),
+            **common,
+        )
     results = evaluate_model_v3(
         model_path=str(run / "models" / "detector_final.keras"),
         data_dir=str(demo_data),
@@ -78,6 +89,8 @@ def recipe(demo_data, tmp_path_factory):
         tuned=tuned,
         all_history=all_history,
         results=results,
+        estimated=estimated,
+        written=written,
     )
 
 
@@ -362,38 +375,10 @@ def test_two_runs_do_not_write_in_one_log_directory(start, command, tmp_path):
         start(command)
 
 
-def test_estimated_size_of_the_state_is_no_less_than_its_file(
-    demo_data, tmp_path, monkeypatch
-):
-    sizes = {}
-    monkeypatch.setattr(training, "check_room", sizes.update)
-    for module in (train_model, fine_tune):
-        monkeypatch.setattr(module, "forget_stages", lambda log_dirs: None)
-    common = {
-        "data_dir": str(demo_data),
-        "log_dir": str(tmp_path / "logs"),
-        "batch_size": 8,
-        "verbose": 0,
-    }
-    train_model_v3(
-        model_save_path=str(tmp_path / "model.keras"),
-        weights=None,
-        image_size=64,
-        alpha=0.35,
-        epochs=1,
-        **common,
-    )
-    quick_fine_tune(
-        model_path=str(tmp_path / "model_best.keras"),
-        output_path=str(tmp_path / "quick.keras"),
-        unfreeze=None,
-        epochs=1,
-        **common,
-    )
-    found = {path: path.stat().st_size for path in sizes if path.is_file()}
-    assert len(found) == 6  # two states, four models
-    for path, size in found.items():
-        assert 0.3 * sizes[path] < size <= sizes[path], path
+def test_estimated_size_of_a_file_is_no_less_than_it_has(recipe):
+    assert len(recipe.written) == 8  # three states, five models
+    for path, size in recipe.written.items():
+        assert 0.3 * recipe.estimated[path] < size <= recipe.estimated[path], path
 
 
 def test_unknown_option_is_named():
