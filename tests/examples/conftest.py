@@ -1,9 +1,11 @@
 """A small demo set, rendered once, and a tiny one of random pixels, new each time."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 
@@ -16,6 +18,12 @@ def demo_data(tmp_path_factory):
         image_size=64,
         seed=0,
     )
+
+
+@pytest.fixture
+def small_backbone(monkeypatch):
+    """Three convolutions in the place of MobileNetV2, which takes long to compile."""
+    monkeypatch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
 
 
 @pytest.fixture

@@ -7,13 +7,11 @@ backbone, one epoch a stage and a few images.
 import re
 import shlex
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 from pytest_examples import find_examples
 
-from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
@@ -34,10 +32,9 @@ SHELL = [
 
 
 @pytest.fixture
-def scaled_down(tmp_path, monkeypatch):
+def scaled_down(tmp_path, monkeypatch, small_backbone):
     """Makes what takes hours take seconds."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
     for module in (train_model, fine_tune):
         monkeypatch.setattr(
             module,

@@ -258,7 +258,9 @@ def small_run(tmp_path, data_dir):
     }
 
 
-def test_training_goes_on_without_lost_images(tmp_path, data_dir, monkeypatch):
+def test_training_goes_on_without_lost_images(
+    tmp_path, data_dir, monkeypatch, small_backbone
+):
     lost = []
 
     def accident(splits):

@@ -254,7 +254,7 @@ def test_calibrate_keeps_what_the_file_says_of_its_training(path, tmp_path):
     assert read_metadata(path).threshold == metadata.threshold == pytest.approx(0.3)
 
 
-def test_training_ends_with_metadata(demo_data, tmp_path):
+def test_training_ends_with_metadata(demo_data, tmp_path, small_backbone):
     path = tmp_path / "model.keras"
     train_model_v3(
         data_dir=str(demo_data),
