@@ -21,11 +21,12 @@ import numpy as np
 import tyro
 
 from benchmarks.accuracy.fused import fused_batch_normalization
+from benchmarks.accuracy.images import read_images
 from benchmarks.accuracy.table import result_path, write_table
 from benchmarks.accuracy.variants import VARIANTS, build
 from benchmarks.record import describe_machine, describe_versions
 from examples.deepfake_v3.fine_tune import FineTuneConfig
-from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import (
@@ -53,9 +54,10 @@ class Benchmark:
 
     name: str
     """Name of the data set, for the table and for the result file."""
-    data_dir: str
+    data_dir: tuple[str, ...]
     """Images, as data_dir/{train,val,test}/{real,fake}; groups.csv beside them, where
-    there is one, gives the groups."""
+    there is one, gives the groups. The images of several are mixed, each in its own
+    split."""
     weights: str | None
     """MobileNetV2 weights, a .h5 file; None: random ones, to try the benchmark."""
     variants: tuple[str, ...] = ("detector", "plain backbone")
@@ -288,7 +290,7 @@ def main(benchmark: Benchmark) -> None:
             f"`variants` must be among {', '.join(VARIANTS)}. "
             f"Received: variants={benchmark.variants}"
         )
-    images = check_data_dir(benchmark.data_dir)
+    images = read_images(benchmark.data_dir)
     for seed in benchmark.seeds:
         for count in benchmark.images_per_class:
             for variant in benchmark.variants:

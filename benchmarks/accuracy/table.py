@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.accuracy.images import group_of_each
 from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.record import write_result
-from examples.deepfake_v3.auditing.groups import find_manifest
 from examples.deepfake_v3.evaluation.metrics import (
     compute_metrics,
     find_optimal_threshold,
@@ -19,14 +19,6 @@ METRICS = ("accuracy", "auc_roc", "f1_score")
 def result_path(benchmark) -> Path:
     """The file of the table."""
     return Path(benchmark.results_dir) / f"accuracy_{benchmark.name}.json"
-
-
-def group_of_each(data_dir: str, images: ImageList) -> np.ndarray:
-    """The group of every image; each is its own where there is no manifest."""
-    root = Path(data_dir)
-    names = [path.relative_to(root).as_posix() for path in images.paths]
-    groups, _ = find_manifest(root, names)
-    return np.array([groups.get(name, name) for name in names])
 
 
 def difference(ours, theirs, labels, groups) -> tuple[str, str]:
@@ -50,11 +42,11 @@ def difference(ours, theirs, labels, groups) -> tuple[str, str]:
     return student_interval(by_seed), f"{low:+.3f} to {high:+.3f}"
 
 
-def of_one_look(variant: str, runs, labels, groups) -> str:
+def of_one_look(title: str, runs, labels, groups) -> str:
     """What a variant scores without mirror images, and what these add.
 
     Args:
-        variant: Its name.
+        title: What to call it.
         runs: `{seed: run}`.
         labels: Labels of the test images.
         groups: Their groups.
@@ -67,9 +59,74 @@ def of_one_look(variant: str, runs, labels, groups) -> str:
     )
     _, (low, high) = paired_auc_difference(twice, once, labels, groups)
     return (
-        f"{variant} {accuracy:.3f} and {auc:.3f}, to which the second look adds "
+        f"{title} {accuracy:.3f} and {auc:.3f}, to which the second look adds "
         f"{low:+.3f} to {high:+.3f} of AUC"
     )
+
+
+def of_one_set(data_dir: str, images: ImageList, finished) -> str:
+    """What the variants score on the test images of one of several data sets.
+
+    Args:
+        data_dir: The directory of this set.
+        images: The test images of all sets.
+        finished: `{(variant, training images a class): {seed: run}}`.
+    """
+    chosen = np.array([path.is_relative_to(data_dir) for path in images.paths])
+    scores = []
+    for (variant, count), runs in finished.items():
+        metrics = [
+            compute_metrics(images.labels[chosen], np.array(run["test"])[chosen])
+            for run in runs.values()
+        ]
+        accuracy, auc = (
+            student_interval([run[name] for run in metrics])
+            for name in ("accuracy", "auc_roc")
+        )
+        scores.append(f"{titled(variant, count)} {accuracy} and {auc}")
+    return f"Accuracy and AUC on {Path(data_dir).name} alone: {', '.join(scores)}."
+
+
+def titled(variant: str, count: int | None) -> str:
+    """A row of the table in words."""
+    return f"{variant} ({2 * count} training images)" if count else variant
+
+
+def described(benchmark, images: ImageList, groups: np.ndarray, finished) -> str:
+    """What the runs of a table have in common, and what stands in no column of it."""
+    scaled = (
+        f", scaled to {benchmark.visual_size} in the visual stream"
+        if benchmark.visual_size
+        else ""
+    )
+    fine_tuning = (
+        f"then {'+'.join(map(str, benchmark.stage_epochs))} of fine-tuning"
+        if any(benchmark.stage_epochs)
+        else "no fine-tuning"
+    )
+    parts = [
+        f"Images of {benchmark.image_size} pixels{scaled}; {benchmark.frozen_epochs} "
+        f"epochs with a frozen backbone, {fine_tuning}, for every variant. "
+        f"{len(images)} test images, threshold .5, mean ± 95 % interval over seeds. "
+        "Stages: frozen backbone, then those of fine-tuning, best epoch, mean over "
+        "seeds. The last columns are the difference in AUC to the "
+        f"{benchmark.reference}: over seeds, and the 95 % bootstrap interval over test "
+        "images, drawn by group."
+    ]
+    if benchmark.mirror:
+        looks = [
+            of_one_look(titled(variant, count), runs, images.labels, groups)
+            for (variant, count), runs in finished.items()
+        ]
+        parts.append(
+            "A score is the mean of two looks, at the image and at its mirror image. "
+            f"Accuracy and AUC of one look: {'; '.join(looks)}."
+        )
+    if len(benchmark.data_dir) > 1:
+        parts += [
+            of_one_set(data_dir, images, finished) for data_dir in benchmark.data_dir
+        ]
+    return " ".join(parts)
 
 
 def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
@@ -116,40 +173,10 @@ def write_table(benchmark, images: dict[str, ImageList], finished) -> None:
             ]
         )
         details.append({"variant": variant, "images_per_class": count, "runs": metrics})
-    looks = [
-        of_one_look(variant, runs, labels, groups)
-        for (variant, _), runs in finished.items()
-        if benchmark.mirror
-    ]
-    size = benchmark.image_size
-    scaled = (
-        f", scaled to {benchmark.visual_size} in the visual stream"
-        if benchmark.visual_size
-        else ""
-    )
-    fine_tuning = (
-        f"then {'+'.join(map(str, benchmark.stage_epochs))} of fine-tuning"
-        if any(benchmark.stage_epochs)
-        else "no fine-tuning"
-    )
     write_result(
         result_path(benchmark),
         title=f"Accuracy on real images: {benchmark.name}",
-        what=(
-            f"Images of {size} pixels{scaled}; {benchmark.frozen_epochs} epochs with "
-            f"a frozen backbone, {fine_tuning}, for every variant. {len(labels)} test "
-            "images, threshold .5, "
-            "mean ± 95 % interval over seeds. Stages: frozen backbone, then those of "
-            "fine-tuning, best epoch, mean over seeds. The last columns are the "
-            f"difference in AUC to the {benchmark.reference}: over seeds, and the 95 % "
-            "bootstrap interval over test images, drawn by group."
-            + (
-                " A score is the mean of two looks, at the image and at its mirror "
-                f"image. Accuracy and AUC of one look: {'; '.join(looks)}."
-                if looks
-                else ""
-            )
-        ),
+        what=described(benchmark, images["test"], groups, finished),
         columns=[
             "variant",
             "training images",

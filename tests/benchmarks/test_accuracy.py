@@ -10,6 +10,8 @@ from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
 from benchmarks.accuracy.fused import fused_batch_normalization
+from benchmarks.accuracy.images import group_of_each, read_images
+from benchmarks.accuracy.table import of_one_set
 from benchmarks.accuracy.variants import VARIANTS, build, detector
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.loading.data import check_data_dir
@@ -79,6 +81,55 @@ def test_fused_normalization_trains_like_that_of_keras():
     assert abs(fused[3] - expected[3]).min() > 1e-4  # so the kernel did run
 
 
+def labels_and_digests(images):
+    listed = zip(images.paths, images.labels, images.digests, strict=True)
+    return {path: (label, digest) for path, label, digest in listed}
+
+
+def test_sets_are_mixed_split_by_split_and_keep_their_groups(tmp_path):
+    counts = {"train": 3, "val": 1, "test": 2}
+    for seed, name in enumerate("ab"):
+        render_demo_set(
+            tmp_path / name, images_per_class=counts, image_size=32, seed=seed
+        )
+    root = tmp_path / "b"
+    (root / "groups.csv").write_text(
+        "file,group\n"
+        + "".join(
+            f"{path.relative_to(root).as_posix()},one\n"
+            for path in root.glob("test/*/*")
+        )
+    )
+    dirs = [str(tmp_path / name) for name in "ab"]
+    alone = [check_data_dir(folder) for folder in dirs]
+    images = read_images(dirs)
+    for split, mixture in images.items():
+        assert labels_and_digests(mixture) == {
+            path: image
+            for lists in alone
+            for path, image in labels_and_digests(lists[split]).items()
+        }
+        assert (np.diff(mixture.labels) >= 0).all()
+    # In one set every image is its own group, in the other all are one.
+    groups = group_of_each(dirs, images["test"])
+    assert len(set(groups)) == 4 + 1
+    of_b = [path.is_relative_to(root) for path in images["test"].paths]
+    assert len(set(groups[of_b])) == 1
+    labels = images["test"].labels
+    scores = np.where(of_b, 1 - labels, labels)  # right in one set only
+    finished = {("detector", 3): {0: {"test": scores}}}
+    for directory, score in zip(dirs, ("1.000", "0.000"), strict=True):
+        assert of_one_set(directory, images["test"], finished).endswith(
+            f" alone: detector (6 training images) {score} and {score}."
+        )
+
+    leak = next((tmp_path / "a" / "test" / "real").iterdir())
+    (root / "train" / "real" / f"copy{leak.suffix}").write_bytes(leak.read_bytes())
+    with pytest.raises(ValueError, match="two splits") as caught:
+        read_images(dirs)
+    assert str(leak) in str(caught.value)
+
+
 def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
     data = render_demo_set(
         tmp_path / "data",
@@ -88,7 +139,7 @@ def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
     )
     benchmark = accuracy.Benchmark(
         name="demo",
-        data_dir=str(data),
+        data_dir=(str(data),),
         weights=None,
         variants=("plain backbone", "forensic stream alone"),
         seeds=(0,),

@@ -154,7 +154,7 @@ def check_data_dir(
         for (path, split, label, _), (digest, _) in zip(files, results, strict=True)
         if digest
     ]
-    _refuse_repeated_content(usable)
+    refuse_repeated_content(usable)
     lists = {}
     for split in splits:
         chosen = [
@@ -211,7 +211,12 @@ def _walk(folder: Path) -> Iterator[tuple[Path, str]]:
             yield folder, f"a folder that cannot be read: {error.strerror}"
 
 
-def _refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> None:
+def refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> None:
+    """Raises ValueError where one content stands in two splits or in both classes.
+
+    Args:
+        usable: Path, split, label and hash of the pixels of every image.
+    """
     first: dict[str, tuple[Path, str, int]] = {}
     repeated = []
     for path, split, label, digest in usable:
