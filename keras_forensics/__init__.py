@@ -13,6 +13,7 @@ from keras_forensics.layers import (
     GatedFusion,
     SRMFilterBank,
     SRMLayerV3,
+    StatisticsPooling2D,
 )
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -26,6 +27,7 @@ __all__ = [
     "GatedFusion",
     "SRMFilterBank",
     "SRMLayerV3",
+    "StatisticsPooling2D",
     "WarmupCosineDecay",
     "constraints",
     "filters",

@@ -30,7 +30,7 @@ class Case:
         shape = shape or self.shape
         if isinstance(shape[0], tuple):
             return [random.uniform(-1, 1, part).astype(dtype) for part in shape]
-        if self.layer_class is kf.ChannelAttention:
+        if self.layer_class in (kf.ChannelAttention, kf.StatisticsPooling2D):
             return random.uniform(-1, 1, shape).astype(dtype)
         return random.integers(0, 256, shape).astype(dtype)
 
@@ -111,6 +111,12 @@ CASES = [
         {"reduction_ratio": 3, "data_format": "channels_first"},
         shape=(2, 5, 6, 8),
         weights=(4, 0),
+    ),
+    Case(
+        kf.StatisticsPooling2D,
+        {},
+        {"epsilon": 0.25, "data_format": "channels_first"},
+        shape=(2, 5, 6, 8),
     ),
 ]
 FOUR_AXES_CASES = [case for case in CASES if len(case.shape) == 4]

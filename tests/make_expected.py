@@ -89,6 +89,7 @@ def compute():
     visual, closed = features, oracle.sigmoid(features[::-1])
     arrays["gate"] = closed.astype("float32")
     add("fusion", np.concatenate([visual * arrays["gate"], visual], -1))
+    add("statistics", oracle.statistics_pooling(features))
     curve = (1e-3, 20, 5, 1e-5)
     add(
         "schedule",

@@ -124,6 +124,10 @@ def channel_attention(x, reduce_kernel, reduce_bias, excite_kernel, excite_bias)
     return x * scale[:, None, None]
 
 
+def statistics_pooling(x, epsilon=1e-4):
+    return np.concatenate([x.mean((1, 2)), np.sqrt(x.var((1, 2)) + epsilon)], -1)
+
+
 def warmup_cosine_decay(step, initial_lr, decay_steps, warmup_steps, min_lr):
     if step < warmup_steps:
         return initial_lr * step / warmup_steps

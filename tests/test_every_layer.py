@@ -9,7 +9,7 @@ import pytest
 from keras.src.testing import TestCase
 
 import keras_forensics
-from keras_forensics import ChannelAttention, ForensicStreamV3
+from keras_forensics import ChannelAttention, ForensicStreamV3, StatisticsPooling2D
 from keras_forensics.testing import assert_batch_independent, assert_serializable
 from tests.backend import NAME, compiled, float64, gradients, run_python
 from tests.cases import CASES, FOUR_AXES_CASES, IMAGE_CASES
@@ -109,7 +109,7 @@ def saved_model(tmp_path_factory):
     ]
     maps = keras.layers.Concatenate()(maps)
     maps = keras_forensics.ChannelAttention(8)(maps)
-    visual = keras.layers.GlobalAveragePooling2D()(maps)
+    visual = keras_forensics.StatisticsPooling2D()(maps)
     gate = keras_forensics.ForensicStreamV3(visual.shape[-1], 2, (4,))(image)
     fused = keras_forensics.GatedFusion()([visual, gate])
     model = keras.Model(image, fused)
@@ -239,7 +239,11 @@ def test_outputs_are_close_in_every_policy(case, policy):
 @every_layer
 def test_gradients_equal_finite_differences(case):
     h, tolerance = 1e-6, 1e-5
-    pooling = case.layer_class in (ChannelAttention, ForensicStreamV3)
+    pooling = case.layer_class in (
+        ChannelAttention,
+        ForensicStreamV3,
+        StatisticsPooling2D,
+    )
     if pooling and NAME != "tensorflow":
         # Keras's mean computes in float32 there.
         h, tolerance = 1e-4, 1e-2

@@ -29,6 +29,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "srm_filter_bank": plots.rgbn_frequencies,
     "srm_layer_v3_frequencies": plots.v3_frequencies,
     "srm_layer_v3_taps": plots.v3_taps,
+    "statistics_pooling2d": plots.statistics,
     "truncation": plots.truncation,
     "warmup_cosine_decay": plots.schedule,
 }

@@ -10,8 +10,9 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from scipy.ndimage import gaussian_filter
 
-from docs.drawing import views
+from docs.drawing import pictures, views
 from keras_forensics import (
     BayarConstraint,
     BayarConv2D,
@@ -19,6 +20,7 @@ from keras_forensics import (
     GatedFusion,
     SRMFilterBank,
     SRMLayerV3,
+    StatisticsPooling2D,
     WarmupCosineDecay,
 )
 from keras_forensics.filters import Filter, get
@@ -154,6 +156,25 @@ def channel_weights() -> Figure:
         axes.set(ylabel="weight", ylim=(0, 1.05), title=f"a {name} image")
         axes.spines[["top", "right"]].set_visible(False)
     grid[1].set(xlabel="channel", xticks=range(0, 16, 2))
+    return figure
+
+
+def statistics() -> Figure:
+    """Both outputs of StatisticsPooling2D for a residual, over an image's blur."""
+    deviations = np.linspace(0, 2, 21)
+    photograph = pictures.photograph().astype("float32")
+    images = np.stack(
+        [gaussian_filter(photograph, (sigma, sigma, 0)) for sigma in deviations]
+    )
+    pooled = StatisticsPooling2D()(SRMLayerV3(threshold=None)(images))
+    pooled = keras.ops.convert_to_numpy(pooled).reshape(len(images), 2, 3, -1)
+    laplacian = views.V3_NAMES.index("Laplacian")
+    mean, deviation = pooled[..., laplacian].mean(axis=2).T  # over colours
+    figure, axes = _axes(2.8)
+    axes.plot(deviations, mean, color=GREY, label="mean")
+    axes.plot(deviations, deviation, color=BLUE, label="standard deviation")
+    axes.set(xlabel="blur, σ in pixels", ylabel="grey levels", xlim=(0, 2))
+    axes.legend(frameon=False)
     return figure
 
 

@@ -6,6 +6,7 @@ from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
 from keras_forensics.layers.srm_filter_bank import SRMFilterBank
 from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
+from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
 
 __all__ = [
     "BayarConv2D",
@@ -14,4 +15,5 @@ __all__ = [
     "GatedFusion",
     "SRMFilterBank",
     "SRMLayerV3",
+    "StatisticsPooling2D",
 ]

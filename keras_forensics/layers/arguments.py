@@ -60,6 +60,15 @@ def check_pair(value, name: str) -> tuple[int, int]:
     return first, second
 
 
+def check_positive_number(value, name: str) -> float:
+    """Returns `value`, a finite number above 0."""
+    if not (_is_finite(value) and value > 0):
+        raise ValueError(
+            f"`{name}` must be a positive number. Received: {name}={value!r}"
+        )
+    return value
+
+
 def check_threshold(threshold) -> float | None:
     """Returns a positive number of grey levels, or `None`."""
     if threshold is not None and not (_is_finite(threshold) and threshold > 0):

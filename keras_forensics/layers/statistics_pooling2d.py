@@ -1,0 +1,95 @@
+"""Mean and standard deviation of each channel."""
+
+import keras
+from keras import ops
+
+from keras_forensics.layers import arguments
+
+
+@keras.saving.register_keras_serializable(package="keras_forensics")
+class StatisticsPooling2D(keras.layers.Layer):
+    r"""Pools each channel to its mean and its standard deviation over the image.
+
+    $$
+    \operatorname{pool}(x) = [\,\bar{x},\ s\,], \qquad
+    s_c = \sqrt{\overline{(x_c - \bar{x}_c)^2} + \varepsilon}
+    $$
+
+    with the mean, written as a bar, over all places of a channel. A mean says how much
+    of something an image holds; the deviation says how unevenly, which is what noise
+    and its processing change. Neither depends on the size of the image.
+
+    Args:
+        epsilon: Positive number $\varepsilon$, added to the variance: the gradient of
+            the square root is infinite at 0, where a channel is flat.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
+            `image_data_format`.
+        **kwargs: `name`, `dtype` and the other arguments of `keras.layers.Layer`.
+
+    Input shape:
+        `(batch, height, width, channels)` for `"channels_last"`,
+        `(batch, channels, height, width)` for `"channels_first"`.
+
+    Output shape:
+        `(batch, 2 * channels)`: the means, then the deviations, both in the units of
+        the input. They are computed in float32 where the policy has 16 bits.
+
+    Raises:
+        ValueError: If `epsilon` is not a positive number or the number of channels is
+            unknown.
+
+    Example:
+
+    ```python
+    import numpy as np
+    from keras_forensics.layers import StatisticsPooling2D
+
+    checkerboard = np.indices((8, 8)).sum(axis=0) % 2
+    flat = np.full((8, 8), 0.5)
+    features = np.stack([checkerboard, flat], axis=-1)[None]
+    pooled = np.asarray(StatisticsPooling2D()(features))
+    print(pooled.round(2))
+    #> [[0.5  0.5  0.5  0.01]]
+    ```
+
+    References:
+        - Fuji Tsang, C. & Fridrich, J. (2018). Steganalyzing images of arbitrary size
+          with CNNs (moments of feature maps, which do not depend on the image's size).
+          Electronic Imaging. <https://doi.org/10.2352/ISSN.2470-1173.2018.07.MWSF-121>
+        - Snyder, D. et al. (2018). X-vectors: robust DNN embeddings for speaker
+          recognition (the name, and these two moments). ICASSP.
+          <https://doi.org/10.1109/ICASSP.2018.8461375>
+    """
+
+    def __init__(self, epsilon=1e-4, data_format=None, **kwargs):
+        # Autocasting would round before squaring.
+        super().__init__(autocast=False, **kwargs)
+        self.epsilon = arguments.check_positive_number(epsilon, "epsilon")
+        self.data_format = arguments.check_data_format(data_format)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        channels = arguments.count_channels(input_shape, self.data_format)
+        self.input_spec = keras.layers.InputSpec(
+            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
+        )
+
+    def call(self, inputs):
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        x = ops.cast(inputs, dtype)
+        places = (1, 2) if self.data_format == "channels_last" else (2, 3)
+        mean = ops.mean(x, places, keepdims=True)
+        variance = ops.mean(ops.square(x - mean), places)
+        pooled = [ops.squeeze(mean, places), ops.sqrt(variance + self.epsilon)]
+        return ops.cast(ops.concatenate(pooled, axis=-1), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        channels = arguments.count_channels(input_shape, self.data_format)
+        return (input_shape[0], 2 * channels)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "data_format": self.data_format,
+        }
