@@ -31,7 +31,7 @@ from examples.deepfake_v3.explanation.attribution import BLOCKS, Streams, blur, 
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
 from examples.deepfake_v3.mirror import without_mirror
-from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.model import LEVELS, load_detector
 from examples.deepfake_v3.training.precision import with_policy
 
 RESULTS = Path(__file__).parent / "results"
@@ -79,7 +79,7 @@ class OneStream(abc.ABC):
 
     @abc.abstractmethod
     def maps(self, images):
-        """What the stream pools: `(batch, height, width, channels)`."""
+        """The deepest maps that it pools: `(batch, height, width, channels)`."""
 
     @abc.abstractmethod
     def of_maps(self, maps):
@@ -91,14 +91,20 @@ class VisualStream(OneStream):
 
     def __init__(self, streams: Streams, detector: keras.Model, image: np.ndarray):
         super().__init__(streams, detector, image)
-        pooling = detector.get_layer("visual_features")
-        self.model = keras.Model(detector.input, pooling.input)
+        self.pooling = detector.get_layer(f"statistics_{LEVELS[-1]}")
+        self.model = keras.Model(detector.input, self.pooling.input)
+
+    def logits(self, images):
+        return self.streams.logits(self.streams.visual(images), self.gate)
 
     def maps(self, images):
         return self.model(images, training=False)
 
     def of_maps(self, maps):
-        return self.streams.logits(tf.reduce_mean(maps, (1, 2)), self.gate)
+        pooled = self.pooling(maps)  # the deepest, which come last
+        shallow = self.features[:, : -pooled.shape[-1]]
+        shallow = tf.repeat(shallow, tf.shape(pooled)[0], axis=0)
+        return self.streams.logits(tf.concat([shallow, pooled], -1), self.gate)
 
 
 class ForensicStream(OneStream):

@@ -17,6 +17,7 @@ import keras
 import tyro
 
 from examples.deepfake_v3.fine_tune import fine_tune_v3
+from examples.deepfake_v3.model import LEVELS
 from examples.deepfake_v3.train_model import train_model_v3
 
 Event = Literal["never", "write", "flush", "rename", "renamed"]
@@ -85,16 +86,16 @@ def arm(kill: Kill) -> None:
             )
 
 
-def build_small_backbone(input_shape, name, **kwargs) -> keras.Model:
+def build_small_backbone(input_shape, **kwargs) -> keras.Model:
     """What `keras.applications.MobileNetV2` is called for, in seconds."""
     layers = [keras.Input(input_shape)]
-    for index in range(3):
+    for index, level in enumerate(LEVELS):
         layers += [
-            keras.layers.Conv2D(8, 3, strides=2, name=f"conv_{index}"),
+            keras.layers.Conv2D(8, 3, 2, "same", name=f"conv_{index}"),
             keras.layers.BatchNormalization(name=f"norm_{index}"),
-            keras.layers.ReLU(6, name=f"relu_{index}"),
+            keras.layers.ReLU(6, name=level),
         ]
-    return keras.Sequential(layers, name=name)
+    return keras.Sequential(layers)
 
 
 def main(config: KilledRun) -> None:

@@ -18,7 +18,7 @@ import tyro
 from benchmarks.public_form import public_stream
 from benchmarks.record import write_result
 from examples.deepfake_v3.fine_tune import FineTuneConfig
-from examples.deepfake_v3.model import HEAD_UNITS, build_model_v3
+from examples.deepfake_v3.model import HEAD_UNITS, LEVELS, build_model_v3
 from examples.deepfake_v3.train_model import Config
 from keras_forensics.layers import ForensicStreamV3
 
@@ -93,9 +93,23 @@ def model_costs(model: keras.Model) -> list[Cost]:
     ]
 
 
-def stream_costs(size: int) -> list[Cost]:
+def pooling_costs(model: keras.Model) -> list[Cost]:
+    """Costs of the channel attention, and of the statistics of all levels."""
+    *_, deepest = shapes = [
+        model.get_layer(f"statistics_{level}").input.shape for level in LEVELS
+    ]
+    channels = deepest[-1]
+    attended = elements(deepest)
+    attention = Cost(4 * channels * (channels // 16), 2 * 3 * attended)
+    scale = Cost(attended, 2 * attended)
+    # Two passes, one for each moment.
+    pooled = [Cost(4 * elements(shape), 2 * 2 * elements(shape)) for shape in shapes]
+    return [attention, scale, *pooled]
+
+
+def stream_costs(size: int, gate_dim: int) -> list[Cost]:
     """Costs of `ForensicStreamV3`, layer by layer."""
-    stream = ForensicStreamV3()
+    stream = ForensicStreamV3(gate_dim)
     stream.build((None, size, size, 3))
     side = size // 2
     image, maps = size * size * 3, side * side
@@ -120,9 +134,9 @@ def stream_costs(size: int) -> list[Cost]:
     return costs
 
 
-def head_costs(features: int = 1280) -> list[Cost]:
+def head_costs(features: int) -> list[Cost]:
     """Costs of the fusion and the head."""
-    widths = (3 * features, *HEAD_UNITS, 1)  # gated, ungated, and the gate
+    widths = (2 * features, *HEAD_UNITS, 1)  # gated and ungated
     return [Cost(2 * a * b, 2 * (a + b)) for a, b in itertools.pairwise(widths)]
 
 
@@ -145,18 +159,17 @@ def training_seconds(backbone: list[Cost], rest: list[Cost], trained: int) -> fl
 def main(benchmark: Benchmark) -> None:
     """Works out the parts and the stages, and writes both tables."""
     size = benchmark.image_size
-    backbone = model_costs(
-        build_model_v3(weights=None, image_size=size).get_layer("backbone")
-    )
+    model = build_model_v3(weights=None, image_size=size)
+    backbone = model_costs(model.get_layer("backbone"))
+    features = model.get_layer("visual_features").output.shape[-1]
     images = keras.Input((size, size, 3))
     public = model_costs(keras.Model(images, public_stream(images)))
-    stream, head = stream_costs(size), head_costs()
-    features = elements((None, 7, 7, 1280))
-    attention = [Cost(4 * 1280 * 80, 2 * 3 * features), Cost(features, 2 * features)]
+    stream, head = stream_costs(size, features), head_costs(features)
+    pooling = pooling_costs(model)
     augmentation = [Cost(0, 8 * size * size * 3)] * AUGMENTATION_PASSES
     parts = {
         "MobileNetV2": backbone,
-        "channel attention, pooling": attention,
+        "channel attention, pooling": pooling,
         "ForensicStreamV3": stream,
         "fusion and head": head,
         "augmentation": augmentation,
@@ -183,7 +196,7 @@ def main(benchmark: Benchmark) -> None:
         notes="Nearly all parts are bound by memory, not by arithmetic.",
     )
 
-    rest = attention + stream + head
+    rest = pooling + stream + head
     layers = len(backbone)
     tuning = FineTuneConfig()
     stages = [("frozen backbone", 0, Config().epochs)]

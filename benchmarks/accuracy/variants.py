@@ -12,9 +12,11 @@ from examples.deepfake_v3.model import (
     fake_probability,
     residual_strides,
     visual_features,
+    visual_maps,
 )
 from keras_forensics.layers import (
     BayarConv2D,
+    ChannelAttention,
     ForensicStreamV3,
     GatedFusion,
     SRMFilterBank,
@@ -101,6 +103,7 @@ def detector(
     *,
     stream=whole_stream,
     attention=True,
+    statistics=True,
     gating=True,
     evidence=False,
 ):
@@ -112,12 +115,17 @@ def detector(
         visual_size: As in `build_model_v3`.
         stream: Gives the gate from images, its length and the strides.
         attention: Whether the visual stream has channel attention.
+        statistics: Whether maps of four depths are pooled to means and deviations;
+            otherwise the last maps to means.
         gating: Whether the gate scales features; otherwise one half scales them all.
         evidence: Whether the head sees the gate itself, too.
     """
-    visual = visual_features(
-        images, weights, visual_size=visual_size, attention=attention
-    )
+    if statistics:
+        visual = visual_features(
+            images, weights, visual_size=visual_size, attention=attention
+        )
+    else:
+        visual = last_features(images, weights, visual_size, attention)
     strides = residual_strides(images.shape[1], visual_size)
     gate = stream(images, visual.shape[-1], strides)
     scales = gate if gating else ops.full_like(gate, 0.5)
@@ -136,9 +144,17 @@ def normalised(gate):
     return keras.layers.BatchNormalization(momentum=0.9, name="evidence_norm")(gate)
 
 
+def last_features(images, weights, visual_size, attention=False):
+    """The last maps of the backbone, averaged: `(batch, 1280)`."""
+    x = visual_maps(images, weights, visual_size=visual_size)[-1]
+    if attention:
+        x = ChannelAttention(name="channel_attention")(x)
+    return keras.layers.GlobalAveragePooling2D(name="last_features")(x)
+
+
 def plain_backbone(images, weights, visual_size):
     """What everybody fine-tunes: MobileNetV2, dropout and one dense layer."""
-    x = visual_features(images, weights, visual_size=visual_size, attention=False)
+    x = last_features(images, weights, visual_size)
     x = keras.layers.Dropout(0.3)(x)
     return keras.layers.Dense(1, activation="sigmoid", dtype="float32")(x)
 
@@ -170,6 +186,7 @@ VARIANTS: dict[str, Callable] = {
     "gate given to the head only": functools.partial(
         detector, gating=False, evidence=True
     ),
+    "means of the last maps only": functools.partial(detector, statistics=False),
     "no channel attention": functools.partial(detector, attention=False),
     "SRM only": functools.partial(
         detector, stream=stream_of(functools.partial(srm, "v3"))

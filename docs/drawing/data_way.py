@@ -60,16 +60,23 @@ def data_way() -> Figure:
 
     box(left, 5.48, ["Rescaling", "to [−1, 1]"], "visual")
     arrow((left, 5.2), (left, 5.0))
-    box(left, 4.72, ["MobileNetV2", shape("backbone")], "visual")
+    maps = model.get_layer("backbone").outputs
+    channels = ", ".join(str(each.shape[-1]) for each in maps)
+    box(left, 4.72, ["MobileNetV2, four depths", f"{channels} channels"], "visual")
     arrow((left, 4.44), (left, 4.24))
     box(left, 3.96, ["ChannelAttention", shape("channel_attention")], "visual")
     arrow((left, 3.68), (left, 3.48))
-    box(left, 3.2, ["global average pooling", shape("visual_features")], "visual")
+    box(left, 3.2, ["StatisticsPooling2D", shape("visual_features")], "visual")
 
     stream = model.get_layer("forensic_stream")
-    maps = stream.feature_layers[0].gamma.shape[0]
+    residuals = stream.feature_layers[0].gamma.shape[0]
     forensic = "forensic"
-    box(right, 5.48, ["SRM and Bayar residuals", f"{maps} maps, truncated"], forensic)
+    box(
+        right,
+        5.48,
+        ["SRM and Bayar residuals", f"{residuals} maps, truncated"],
+        forensic,
+    )
     arrow((right, 5.2), (right, 5.0))
     features = ", ".join(map(str, stream.features))
     box(right, 4.72, ["convolutions", f"{features} channels"], forensic)

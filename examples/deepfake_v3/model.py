@@ -7,7 +7,21 @@ from pathlib import Path
 
 import keras
 
-from keras_forensics.layers import ChannelAttention, ForensicStreamV3, GatedFusion
+from keras_forensics.layers import (
+    ChannelAttention,
+    ForensicStreamV3,
+    GatedFusion,
+    StatisticsPooling2D,
+)
+
+# Layers of the backbone whose maps are pooled: the last ones at a quarter, an eighth, a
+# sixteenth and a thirty-second of its input's side.
+LEVELS = (
+    "block_3_expand_relu",
+    "block_6_expand_relu",
+    "block_13_expand_relu",
+    "out_relu",
+)
 
 HEAD_UNITS = (512, 256)
 
@@ -27,9 +41,10 @@ def build_model_v3(
 ) -> keras.Model:
     """Builds the dual-stream detector.
 
-    The visual stream is MobileNetV2, channel attention and global average pooling;
-    the forensic stream is a gate over its features. The fusion keeps the ungated
-    features beside the gated ones, and the head is 512-256-1.
+    The visual stream is MobileNetV2 with channel attention, of which maps of four
+    depths are pooled to means and standard deviations; the forensic stream is a gate
+    over these features. The fusion keeps the ungated features beside the gated ones,
+    and the head is 512-256-1.
 
     Args:
         weights: Backbone weights: `"imagenet"` (downloaded), a `.h5` file made for
@@ -70,17 +85,30 @@ def residual_strides(image_size: int, visual_size: int | None) -> int:
 
 
 def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True):
-    """The visual stream: `(batch, features)` from images in grey levels."""
+    """The visual stream: `(batch, features)` from images in grey levels.
+
+    Traces of editing and synthesis are textures, which the shallow layers of a backbone
+    tell apart better than the deep ones, so that features are taken from both.
+    """
+    maps = visual_maps(images, weights, alpha, visual_size)
+    if attention:
+        maps[-1] = ChannelAttention(name="channel_attention")(maps[-1])
+    pooled = [
+        StatisticsPooling2D(name=f"statistics_{level}")(x)
+        for level, x in zip(LEVELS, maps, strict=True)
+    ]
+    return keras.layers.Concatenate(name="visual_features")(pooled)
+
+
+def visual_maps(images, weights, alpha=1.0, visual_size=None):
+    """The maps of `LEVELS`, from images in grey levels."""
     size = visual_size or images.shape[1]
     x = images
     if size != images.shape[1]:
         # Its default is training=True, which all layers after it would take over.
         x = keras.layers.Resizing(size, size, name="scaling")(x, training=False)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(x)
-    x = _build_backbone(weights, size, alpha)(x)
-    if attention:
-        x = ChannelAttention(name="channel_attention")(x)
-    return keras.layers.GlobalAveragePooling2D(name="visual_features")(x)
+    return _build_backbone(weights, size, alpha)(x)
 
 
 def fake_probability(features, dropout=0.3):
@@ -106,12 +134,11 @@ def _build_backbone(weights, image_size, alpha) -> keras.Model:
             f"Received: weights={str(weights)!r}, which does not exist"
         )
     try:
-        return keras.applications.MobileNetV2(
+        backbone = keras.applications.MobileNetV2(
             input_shape=(image_size, image_size, 3),
             alpha=alpha,
             include_top=False,
             weights=None if weights is None else str(weights),
-            name="backbone",
         )
     except Exception as error:
         if weights is None:
@@ -126,6 +153,8 @@ def _build_backbone(weights, image_size, alpha) -> keras.Model:
             f"`weights` does not fit MobileNetV2 of width `alpha` without its top. "
             f"Received: weights={str(weights)!r}, alpha={alpha}. Keras says: {error}"
         ) from error
+    maps = [backbone.get_layer(level).output for level in LEVELS]
+    return keras.Model(backbone.input, maps, name="backbone")
 
 
 def load_detector(model_path: str | Path, argument: str = "model_path") -> keras.Model:

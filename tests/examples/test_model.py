@@ -34,9 +34,13 @@ def fit_one_epoch(model):
 def test_full_size_model_has_the_layers_of_the_recipe():
     model = build_model_v3(weights=None)
     assert model.input_shape == (None, 224, 224, 3)
-    assert model.get_layer("visual_features").output.shape == (None, 1280)
-    assert model.get_layer("forensic_stream").output.shape == (None, 1280)
-    assert model.get_layer("gated_fusion").output.shape == (None, 2560)
+    sides = [maps.shape[1] for maps in model.get_layer("backbone").outputs]
+    assert sides == [56, 28, 14, 7]
+    # Means and deviations of each channel.
+    features = 2 * (144 + 192 + 576 + 1280)
+    assert model.get_layer("visual_features").output.shape == (None, features)
+    assert model.get_layer("forensic_stream").output.shape == (None, features)
+    assert model.get_layer("gated_fusion").output.shape == (None, 2 * features)
     assert [model.get_layer(f"dense_{units}").units for units in (512, 256)] == [
         512,
         256,

@@ -20,7 +20,6 @@ BLOCKS = 8  # of a map, a side
 BLUR = 1 / 16  # standard deviation, of the side of an image
 BATCH = 16  # variants of an image that are scored at once
 CHANNELS = 128  # variants of a gate, likewise
-POOLING = keras.layers.GlobalAveragePooling2D
 
 
 class Streams:
@@ -29,8 +28,8 @@ class Streams:
     16 bits have no room for the difference that a small part of an image makes.
 
     Args:
-        detector: A model with one `ForensicStreamV3` and, as `visual_features`, a
-            global average pooling, that ends in a `Dense` layer.
+        detector: A model with one `ForensicStreamV3` and a layer `visual_features`
+            of vectors, that ends in a `Dense` layer.
 
     Attributes:
         image_size: Side of the images in pixels.
@@ -230,11 +229,11 @@ def _only_stream(model: keras.Model) -> ForensicStreamV3:
 
 def _visual_features(model: keras.Model):
     for layer in model.layers:
-        if layer.name == "visual_features" and isinstance(layer, POOLING):
+        if layer.name == "visual_features" and len(layer.output.shape) == 2:
             return layer.output
     raise ValueError(
-        "A detector can be explained if its visual stream ends in a "
-        "GlobalAveragePooling2D called 'visual_features', as in build_model_v3. "
+        "A detector can be explained if its visual stream ends in a layer of vectors "
+        "called 'visual_features', as in build_model_v3. "
         f"Received: {[layer.name for layer in model.layers]}"
     )
 

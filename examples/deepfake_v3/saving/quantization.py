@@ -2,8 +2,9 @@
 
 A residual is the small difference of large numbers. The taps that compute it, rounded
 to 8 bits, no longer sum to 0, so that a bright pixel leaves more than the residual
-itself. The forensic layers stay in float32, then: they are a few per cent of a
-detector's weights, and the rest is what makes a file small and fast.
+itself; and a deviation is the root of a mean of squares, which 8 bits do not span. The
+forensic layers stay in float32, then: they are a few per cent of a detector's weights,
+and the rest is what makes a file small and fast.
 """
 
 import contextlib
@@ -16,7 +17,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_forensics.layers import BayarConv2D, ForensicStreamV3, SRMFilterBank
+from keras_forensics.layers import (
+    BayarConv2D,
+    ForensicStreamV3,
+    SRMFilterBank,
+    StatisticsPooling2D,
+)
 
 
 def write_float32(model: keras.Model, path: Path, images=None) -> None:
@@ -105,7 +111,7 @@ def write_int8(model: keras.Model, path: Path, images: np.ndarray | None) -> Non
 
 def forensic_scopes(model: keras.Model) -> str:
     """A pattern for the names of all operations of a model's forensic layers."""
-    forensic = BayarConv2D, ForensicStreamV3, SRMFilterBank
+    forensic = BayarConv2D, ForensicStreamV3, SRMFilterBank, StatisticsPooling2D
     # Private in Keras, where nothing public finds layers within layers.
     layers = model._flatten_layers(include_self=False)
     return _scope(layer.name for layer in layers if isinstance(layer, forensic))
