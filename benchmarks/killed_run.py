@@ -88,14 +88,12 @@ def arm(kill: Kill) -> None:
 
 def build_small_backbone(input_shape, **kwargs) -> keras.Model:
     """What `keras.applications.MobileNetV2` is called for, in seconds."""
-    layers = [keras.Input(input_shape)]
+    x = images = keras.Input(input_shape)
     for index, level in enumerate(LEVELS):
-        layers += [
-            keras.layers.Conv2D(8, 3, 2, "same", name=f"conv_{index}"),
-            keras.layers.BatchNormalization(name=f"norm_{index}"),
-            keras.layers.ReLU(6, name=level),
-        ]
-    return keras.Sequential(layers)
+        x = keras.layers.Conv2D(8, 3, 2, "same", name=f"conv_{index}")(x)
+        x = keras.layers.BatchNormalization(name=f"norm_{index}")(x)
+        x = keras.layers.ReLU(6, name=level)(x)
+    return keras.Model(images, x)
 
 
 def main(config: KilledRun) -> None:
