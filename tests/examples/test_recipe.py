@@ -345,7 +345,7 @@ def start(recipe, tmp_path, monkeypatch):
 def test_full_disk_is_an_error_before_the_images_are_looked_at(
     start, command, monkeypatch
 ):
-    free = {"train": 150_000_000, "fine-tune": 300_000_000}[command]
+    free = {"train": 200_000_000, "fine-tune": 520_000_000}[command]
     for count in (free, 1000):
         usage = types.SimpleNamespace(free=count)
         monkeypatch.setattr("shutil.disk_usage", lambda path, usage=usage: usage)
