@@ -12,12 +12,12 @@ class StatisticsPooling2D(keras.layers.Layer):
 
     $$
     \operatorname{pool}(x) = [\,\bar{x},\ s\,], \qquad
-    s_c = \sqrt{\overline{(x_c - \bar{x}_c)^2} + \varepsilon}
+    s_c^2 = \operatorname{mean}\bigl((x_c - \bar{x}_c)^2\bigr) + \varepsilon
     $$
 
-    with the mean, written as a bar, over all places of a channel. A mean says how much
-    of something an image holds; the deviation says how unevenly, which is what noise
-    and its processing change. Neither depends on the size of the image.
+    with $\bar{x}_c$ the mean of a channel over the image. It says how much of something
+    an image holds; the deviation $s_c$ says how unevenly, which is what noise and its
+    processing change. Neither depends on the size of the image.
 
     Args:
         epsilon: Positive number $\varepsilon$, added to the variance: the gradient of
