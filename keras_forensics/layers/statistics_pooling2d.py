@@ -78,10 +78,10 @@ class StatisticsPooling2D(keras.layers.Layer):
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         x = ops.cast(inputs, dtype)
         places = (1, 2) if self.data_format == "channels_last" else (2, 3)
-        mean = ops.mean(x, places, keepdims=True)
-        variance = ops.mean(ops.square(x - mean), places)
-        pooled = [ops.squeeze(mean, places), ops.sqrt(variance + self.epsilon)]
-        return ops.cast(ops.concatenate(pooled, axis=-1), self.compute_dtype)
+        mean = ops.mean(x, places)
+        variance = ops.mean(ops.square(x - ops.expand_dims(mean, places)), places)
+        pooled = ops.concatenate([mean, ops.sqrt(variance + self.epsilon)], axis=-1)
+        return ops.cast(pooled, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         channels = arguments.count_channels(input_shape, self.data_format)
