@@ -98,9 +98,9 @@ def pooling_costs(model: keras.Model) -> list[Cost]:
     *_, deepest = shapes = [
         model.get_layer(f"statistics_{level}").input.shape for level in LEVELS
     ]
-    channels = deepest[-1]
+    hidden = model.get_layer("channel_attention").reduce.units
     attended = elements(deepest)
-    attention = Cost(4 * channels * (channels // 16), 2 * 3 * attended)
+    attention = Cost(4 * deepest[-1] * hidden, 2 * 3 * attended)
     scale = Cost(attended, 2 * attended)
     # Two passes, one for each moment.
     pooled = [Cost(4 * elements(shape), 2 * 2 * elements(shape)) for shape in shapes]

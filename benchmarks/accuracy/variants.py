@@ -16,7 +16,6 @@ from examples.deepfake_v3.model import (
 )
 from keras_forensics.layers import (
     BayarConv2D,
-    ChannelAttention,
     ForensicStreamV3,
     GatedFusion,
     SRMFilterBank,
@@ -146,10 +145,8 @@ def normalised(gate):
 
 def last_features(images, weights, visual_size, attention=False):
     """The last maps of the backbone, averaged: `(batch, 1280)`."""
-    x = visual_maps(images, weights, visual_size=visual_size)[-1]
-    if attention:
-        x = ChannelAttention(name="channel_attention")(x)
-    return keras.layers.GlobalAveragePooling2D(name="last_features")(x)
+    maps = visual_maps(images, weights, visual_size=visual_size, attention=attention)
+    return keras.layers.GlobalAveragePooling2D(name="last_features")(maps[-1])
 
 
 def plain_backbone(images, weights, visual_size):

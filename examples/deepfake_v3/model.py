@@ -90,9 +90,7 @@ def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True
     Traces of editing and synthesis are textures, which the shallow layers of a backbone
     tell apart better than the deep ones, so that features are taken from both.
     """
-    maps = visual_maps(images, weights, alpha, visual_size)
-    if attention:
-        maps[-1] = ChannelAttention(name="channel_attention")(maps[-1])
+    maps = visual_maps(images, weights, alpha, visual_size, attention)
     pooled = [
         StatisticsPooling2D(name=f"statistics_{level}")(x)
         for level, x in zip(LEVELS, maps, strict=True)
@@ -100,15 +98,18 @@ def visual_features(images, weights, alpha=1.0, visual_size=None, attention=True
     return keras.layers.Concatenate(name="visual_features")(pooled)
 
 
-def visual_maps(images, weights, alpha=1.0, visual_size=None):
-    """The maps of `LEVELS`, from images in grey levels."""
+def visual_maps(images, weights, alpha=1.0, visual_size=None, attention=True):
+    """The maps of `LEVELS`, the deepest attended to, from images in grey levels."""
     size = visual_size or images.shape[1]
     x = images
     if size != images.shape[1]:
         # Its default is training=True, which all layers after it would take over.
         x = keras.layers.Resizing(size, size, name="scaling")(x, training=False)
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(x)
-    return _build_backbone(weights, size, alpha)(x)
+    maps = _build_backbone(weights, size, alpha)(x)
+    if attention:
+        maps[-1] = ChannelAttention(name="channel_attention")(maps[-1])
+    return maps
 
 
 def fake_probability(features, dropout=0.3):
