@@ -11,8 +11,10 @@ or machine; unfinished runs go on.
 
 import csv
 import dataclasses
+import functools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,9 @@ class Benchmark:
     """Score each image and its mirror image, and take the mean."""
     batch_size: int = 32
     """Images a step."""
+    together: bool = False
+    """Train all seeds of a variant at once, as one program: on a GPU, with JAX. A run
+    that is stopped begins anew."""
     notes: str = ""
     """What else separates the classes of this set, for the notes of the table."""
     work_dir: str = "benchmarks/work/accuracy"
@@ -118,17 +123,50 @@ Runs = dict[tuple[str, int | None], dict[int, dict[str, Any]]]
 """`{(variant, training images a class): {seed: run}}`."""
 
 
-def stages(benchmark: Benchmark) -> list[tuple[int | None, float, int]]:
-    """Layers of the backbone that train, peak rate and epochs of each stage."""
-    return [
-        (0, benchmark.frozen_rate, benchmark.frozen_epochs),
-        *zip(
-            FineTuneConfig.unfreeze,
-            benchmark.rates,
-            benchmark.stage_epochs,
-            strict=True,
+def stages(benchmark: Benchmark) -> list[int]:
+    """The numbers of the stages; 0 is that with a frozen backbone."""
+    epochs = (benchmark.frozen_epochs, *benchmark.stage_epochs)
+    return [number for number, count in enumerate(epochs) if count]
+
+
+def enter_stage(
+    benchmark: Benchmark, number: int, run: Path, model: keras.Model
+) -> Stage:
+    """Sets which layers a stage trains, and says how."""
+    backbone = any(layer.name == "backbone" for layer in model.layers)
+    if number == 0:
+        epochs, rate = benchmark.frozen_epochs, benchmark.frozen_rate
+        if backbone:
+            freeze_backbone(model)
+    else:
+        epochs, rate = (
+            benchmark.stage_epochs[number - 1],
+            benchmark.rates[number - 1],
+        )
+        if backbone:
+            last = FineTuneConfig.unfreeze[number - 1]
+            unfreeze_backbone(model, last, benchmark.freeze_batch_norm)
+    return Stage(
+        name=f"stage{number}",
+        number=number,
+        best_path=run / f"stage{number}.keras",
+        epochs=epochs,
+        batch_size=benchmark.batch_size,
+        learning_rate=rate,
+        initial_weights=fingerprint(model.variables),
+        rate_multipliers=(
+            rate_multipliers(model, benchmark.first_layer_rate) if backbone else {}
         ),
-    ]
+    )
+
+
+def initial_model(benchmark: Benchmark, variant: str, seed: int) -> keras.Model:
+    """A variant with the weights of a seed."""
+    keras.utils.set_random_seed(seed)
+    with building_under(choose_dtype_policy(benchmark.options.mixed_precision)):
+        return build(
+            variant, benchmark.weights, benchmark.image_size, benchmark.visual_size
+        )
 
 
 def train(
@@ -139,34 +177,10 @@ def train(
     run: Path,
 ) -> keras.Model:
     """All stages of one variant; the model ends with the weights of its best epoch."""
-    keras.utils.set_random_seed(options.seed)
-    with building_under(choose_dtype_policy(options.mixed_precision)):
-        model = build(
-            variant, benchmark.weights, benchmark.image_size, benchmark.visual_size
-        )
-    has_backbone = any(layer.name == "backbone" for layer in model.layers)
+    model = initial_model(benchmark, variant, options.seed)
     best, log_dirs = (-1.0, model.get_weights()), []
-    for number, (last, rate, epochs) in enumerate(stages(benchmark)):
-        if not epochs:
-            continue
-        if has_backbone and number == 0:
-            freeze_backbone(model)
-        elif has_backbone:
-            unfreeze_backbone(model, last, benchmark.freeze_batch_norm)
-        stage = Stage(
-            name=f"stage{number}",
-            number=number,
-            best_path=run / f"stage{number}.keras",
-            epochs=epochs,
-            batch_size=benchmark.batch_size,
-            learning_rate=rate,
-            initial_weights=fingerprint(model.variables),
-            rate_multipliers=(
-                rate_multipliers(model, benchmark.first_layer_rate)
-                if has_backbone
-                else {}
-            ),
-        )
+    for number in stages(benchmark):
+        stage = enter_stage(benchmark, number, run, model)
         logs = train_stage(model, images, options, stage)
         log_dirs.append(run / stage.name)
         auc = max(epoch["val_auc"] for epoch in logs)
@@ -229,13 +243,64 @@ def run_once(
     count: int | None,
     seed: int,
 ) -> None:
-    """Trains one variant; its scores of val and test become a file of the results."""
-    slug = f"{variant} {count or 'all'} {seed}".replace(" ", "_").replace("/", "_")
-    work = Path(benchmark.work_dir) / benchmark.name / slug
+    """Trains one variant from one seed, and keeps what it scores on val and test."""
+    work = Path(benchmark.work_dir) / benchmark.name / slug(variant, count, seed)
     options = dataclasses.replace(
         benchmark.options, seed=seed, max_images_per_class=count, log_dir=str(work)
     )
     model = train(benchmark, variant, images, options, work)
+    found: dict[str, Any] = {"val_auc_of_stages": best_of_stages(work)}
+    if benchmark.mirror:
+        found["one_look"] = scores_of(model, images, options)
+        model = with_mirror(model)
+    keep_run(benchmark, variant, count, seed, found | scores_of(model, images, options))
+
+
+def run_together(
+    benchmark: Benchmark,
+    variant: str,
+    images: dict[str, ImageList],
+    seeds: Sequence[int],
+) -> None:
+    """Trains one variant from all seeds at once, and keeps what they score."""
+    from benchmarks.accuracy.together import train_together  # needs JAX
+
+    work = Path(benchmark.work_dir) / benchmark.name
+    of_stages, looks = train_together(
+        [initial_model(benchmark, variant, seed) for seed in seeds],
+        [
+            functools.partial(enter_stage, benchmark, number, work)
+            for number in stages(benchmark)
+        ],
+        images,
+        benchmark.options,
+        seeds,
+    )
+    for index, seed in enumerate(seeds):
+        found: dict[str, Any] = {"val_auc_of_stages": of_stages[index]}
+        once = {split: rounded(scores[index, 0]) for split, scores in looks.items()}
+        if benchmark.mirror:
+            found["one_look"] = once
+            twice = {split: scores[index].mean(0) for split, scores in looks.items()}
+            found |= {split: rounded(scores) for split, scores in twice.items()}
+        else:
+            found |= once
+        keep_run(benchmark, variant, None, seed, found)
+
+
+def slug(variant: str, count: int | None, seed: int) -> str:
+    """What the files of a run are called."""
+    return f"{variant} {count or 'all'} {seed}".replace(" ", "_").replace("/", "_")
+
+
+def keep_run(
+    benchmark: Benchmark,
+    variant: str,
+    count: int | None,
+    seed: int,
+    found: dict[str, Any],
+) -> None:
+    """Writes a finished run among the results."""
     run = {
         "variant": variant,
         "images_per_class": count,
@@ -243,15 +308,11 @@ def run_once(
         "settings": settings_of(benchmark),
         "machine": describe_machine(),
         "versions": describe_versions(),
-        "val_auc_of_stages": best_of_stages(work),
+        **found,
     }
-    if benchmark.mirror:
-        run["one_look"] = scores_of(model, images, options)
-        model = with_mirror(model)
-    run |= scores_of(model, images, options)
-    path = result_path(benchmark).with_suffix("") / f"{slug}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+    folder = result_path(benchmark).with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / f"{slug(variant, count, seed)}.json") as partial:
         partial.write_text(json.dumps(run) + "\n")
 
 
@@ -268,9 +329,13 @@ def scores_of(
             training=False,
             pipeline=options.pipeline,
         )
-        found = np.ravel(model.predict(dataset, verbose=0))
-        scores[split] = [float(f"{score:.6g}") for score in found]
+        scores[split] = rounded(np.ravel(model.predict(dataset, verbose=0)))
     return scores
+
+
+def rounded(scores: np.ndarray) -> list[float]:
+    """Scores as they are kept."""
+    return [float(f"{score:.6g}") for score in scores]
 
 
 def best_of_stages(run: Path) -> list[float]:
@@ -290,7 +355,20 @@ def main(benchmark: Benchmark) -> None:
             f"`variants` must be among {', '.join(VARIANTS)}. "
             f"Received: variants={benchmark.variants}"
         )
+    if benchmark.together and benchmark.images_per_class != (None,):
+        raise ValueError(
+            "With `together`, all images are trained on: leave `images_per_class` out. "
+            f"Received: images_per_class={benchmark.images_per_class}"
+        )
     images = read_images(benchmark.data_dir)
+    if benchmark.together:
+        for variant in benchmark.variants:
+            finished = finished_runs(benchmark).get((variant, None), {})
+            if missing := [seed for seed in benchmark.seeds if seed not in finished]:
+                keras.backend.clear_session()
+                run_together(benchmark, variant, images, missing)
+            write_table(benchmark, images, finished_runs(benchmark))
+        return
     for seed in benchmark.seeds:
         for count in benchmark.images_per_class:
             for variant in benchmark.variants:

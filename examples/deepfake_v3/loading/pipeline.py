@@ -87,6 +87,12 @@ class Share:
     hosts: int = 1
 
 
+def draw_order(seed: int, number: int, count: int) -> np.ndarray:
+    """The order of `count` images in a pass of training, by its number."""
+    # A key of three: crops are drawn with a key of two.
+    return np.random.default_rng((seed, number, 0)).permutation(count)
+
+
 class Batches:
     """The batches of a run by their number.
 
@@ -188,9 +194,7 @@ class Batches:
         return int(self.permutation(number)[offset])
 
     def _permutation(self, number: int) -> np.ndarray:
-        # A key of three: crops are drawn with a key of two.
-        rng = np.random.default_rng((self.seed, number, 0))
-        return rng.permutation(len(self.images))
+        return draw_order(self.seed, number, len(self.images))
 
 
 def make_dataset(

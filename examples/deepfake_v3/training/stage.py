@@ -209,8 +209,7 @@ def train_stage(
     """
     listed = choose_images(images, options)
     train, val = listed["train"], listed["val"]
-    # Every stage has an order, crops, augmentation and dropout of its own.
-    seed = options.seed + 100 * stage.number
+    seed = stage_seed(options.seed, stage)
     cluster = current_cluster()
     log_dir = cluster.found_output(Path(options.log_dir) / stage.name)
     best_path = cluster.found_output(stage.best_path)
@@ -262,7 +261,7 @@ def train_stage(
         model, build_augmentation(seed) if options.augment else None
     )
     trainer.compile(
-        _optimizer(options, stage, steps),
+        build_optimizer(options, stage, steps),
         keras.losses.BinaryCrossentropy(label_smoothing=options.label_smoothing),
         # Weighted, but by 0 and 1 only: see `compute_metrics`.
         weighted_metrics=[
@@ -344,7 +343,15 @@ def check_room_for(
     check_room({output(path): size for path, size in sizes.items()})
 
 
-def _optimizer(options, stage, steps) -> keras.optimizers.Optimizer:
+def stage_seed(seed: int, stage: Stage) -> int:
+    """Every stage has an order, crops, augmentation and dropout of its own."""
+    return seed + 100 * stage.number
+
+
+def build_optimizer(
+    options: TrainingOptions, stage: Stage, steps: int
+) -> keras.optimizers.Optimizer:
+    """The optimizer of a stage of so many steps an epoch, with its schedule."""
     decay_steps = steps * stage.epochs
     schedule = WarmupCosineDecay(
         initial_lr=stage.learning_rate,
