@@ -52,7 +52,10 @@ def write_result(
 
 
 def describe_machine() -> dict[str, str | int]:
-    """Processor, cores that this process may use, and system."""
+    """Processor, cores that this process may use, system, and the GPU if there is one.
+
+    The GPU is the first that the backend sees.
+    """
     processor = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -62,11 +65,34 @@ def describe_machine() -> dict[str, str | int]:
             if line.startswith("model name")
         ]
         processor = names[0] if names else processor
-    return {
+    machine: dict[str, str | int] = {
         "processor": processor,
         "cores": os.cpu_count() or 1,
         "system": platform.system(),
     }
+    if gpu := _gpu():
+        machine["GPU"] = gpu
+    return machine
+
+
+def _gpu() -> str | None:
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            for device in tf.config.list_physical_devices("GPU")[:1]:
+                return tf.config.experimental.get_device_details(device)["device_name"]
+        case "jax":
+            import jax
+
+            if jax.default_backend() == "gpu":
+                return jax.devices()[0].device_kind
+        case "torch":
+            import torch
+
+            if torch.cuda.is_available():
+                return torch.cuda.get_device_name()
+    return None
 
 
 def describe_versions() -> dict[str, str]:

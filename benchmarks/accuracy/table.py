@@ -122,6 +122,13 @@ def described(benchmark, images: ImageList, groups: np.ndarray, finished) -> str
             "A score is the mean of two looks, at the image and at its mirror image. "
             f"Accuracy and AUC of one look: {'; '.join(looks)}."
         )
+    machines = {
+        f"{run['machine'].get('GPU', run['machine']['processor'])} "
+        f"({run['versions']['backend']})"
+        for runs in finished.values()
+        for run in runs.values()
+    }
+    parts.append(f"Trained on {', '.join(sorted(machines))}.")
     if len(benchmark.data_dir) > 1:
         parts += [
             of_one_set(data_dir, images, finished) for data_dir in benchmark.data_dir

@@ -286,18 +286,18 @@ def train_together(
 
     Raises:
         ValueError: If the models compute in float16, for which nothing here scales the
-            loss, or the options shuffle labels or leave images out.
+            loss, or the options shuffle labels or leave images out of an epoch.
     """
     if "float16" in (policy := policy_of(models[0]).name).split("_"):
         raise ValueError(
             "Seeds are trained together in float32 or mixed_bfloat16: set "
             f"`options.mixed_precision`. Received: {policy}"
         )
-    if options.shuffle_labels or options.max_images_per_class:
+    refused = ("shuffle_labels", "max_images_per_class", "steps_per_epoch")
+    if found := {name: value for name in refused if (value := getattr(options, name))}:
         raise ValueError(
-            "Seeds are trained together on the same images with their own labels. "
-            f"Received: shuffle_labels={options.shuffle_labels}, "
-            f"max_images_per_class={options.max_images_per_class}"
+            "Seeds are trained together on all images with their own labels: leave "
+            f"{', '.join(refused)} out of `options`. Received: {found}"
         )
     with convolutions_as_products(), ThreadPoolExecutor() as compiler:
         programs = []

@@ -169,6 +169,7 @@ def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
         expected = accuracy.scores_of(model, images, benchmark.options)
         np.testing.assert_allclose(found["test"], expected["test"], rtol=1e-4)
     assert "plain backbone 0.500 and" in table["what"]
+    assert f"Trained on {run['machine']['processor']} (" in table["what"]
 
     def fail(*_):
         raise AssertionError("trained again")

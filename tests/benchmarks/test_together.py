@@ -83,6 +83,7 @@ def test_seeds_learn_together_what_they_learn_one_by_one(benchmark, monkeypatch)
     [
         ("images_per_class", {"images_per_class": (4,)}),
         ("shuffle_labels", {"options": TrainingOptions(shuffle_labels=True)}),
+        ("steps_per_epoch", {"options": TrainingOptions(steps_per_epoch=1)}),
         (
             "mixed_precision",
             {"options": TrainingOptions(mixed_precision="mixed_float16")},
