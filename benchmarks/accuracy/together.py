@@ -82,7 +82,8 @@ def convolutions_as_products() -> Iterator[None]:
     def depthwise_call(self, inputs):
         (height, width), (step, _) = self.kernel_size, self.strides
         same = self.padding == "same"
-        if self.use_bias or self.depth_multiplier > 1 or (same and step > 1):
+        plain = self.dilation_rate == (1, 1) and self.depth_multiplier == 1
+        if not plain or self.use_bias or (same and step > 1):
             return depthwise(self, inputs)
         if same:
             reach = height // 2
