@@ -123,29 +123,33 @@ Runs = dict[tuple[str, int | None], dict[int, dict[str, Any]]]
 """`{(variant, training images a class): {seed: run}}`."""
 
 
-def stages(benchmark: Benchmark) -> list[int]:
-    """The numbers of the stages; 0 is that with a frozen backbone."""
-    epochs = (benchmark.frozen_epochs, *benchmark.stage_epochs)
-    return [number for number, count in enumerate(epochs) if count]
+def stages(benchmark: Benchmark) -> dict[int, tuple[int | None, float, int]]:
+    """Layers of the backbone that train, peak rate and epochs, by number of the stage.
+
+    Stages without epochs are left out.
+    """
+    listed = [
+        (0, benchmark.frozen_rate, benchmark.frozen_epochs),
+        *zip(
+            FineTuneConfig.unfreeze,
+            benchmark.rates,
+            benchmark.stage_epochs,
+            strict=True,
+        ),
+    ]
+    return {number: stage for number, stage in enumerate(listed) if stage[-1]}
 
 
 def enter_stage(
     benchmark: Benchmark, number: int, run: Path, model: keras.Model
 ) -> Stage:
     """Sets which layers a stage trains, and says how."""
+    last, rate, epochs = stages(benchmark)[number]
     backbone = any(layer.name == "backbone" for layer in model.layers)
-    if number == 0:
-        epochs, rate = benchmark.frozen_epochs, benchmark.frozen_rate
-        if backbone:
-            freeze_backbone(model)
-    else:
-        epochs, rate = (
-            benchmark.stage_epochs[number - 1],
-            benchmark.rates[number - 1],
-        )
-        if backbone:
-            last = FineTuneConfig.unfreeze[number - 1]
-            unfreeze_backbone(model, last, benchmark.freeze_batch_norm)
+    if backbone and number == 0:
+        freeze_backbone(model)
+    elif backbone:
+        unfreeze_backbone(model, last, benchmark.freeze_batch_norm)
     return Stage(
         name=f"stage{number}",
         number=number,
