@@ -13,9 +13,12 @@ from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.training.stage import TrainingOptions
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "jax", reason="seeds are trained together with JAX"
-)
+pytestmark = [
+    pytest.mark.backends,
+    pytest.mark.skipif(
+        keras.backend.backend() != "jax", reason="seeds are trained together with JAX"
+    ),
+]
 
 TOLERANCE = 1e-4  # of probabilities
 

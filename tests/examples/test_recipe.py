@@ -291,6 +291,7 @@ def test_each_stage_has_its_layers_and_rates(
     assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
 
 
+@pytest.mark.usefixtures("small_backbone")
 def test_stage_knows_the_model_it_started_from(demo_data, tmp_path, monkeypatch):
     seen = []
 
@@ -309,6 +310,7 @@ def test_stage_knows_the_model_it_started_from(demo_data, tmp_path, monkeypatch)
             data_dir=str(demo_data),
             output_path=str(tmp_path / "final.keras"),
             log_dir=str(tmp_path / "logs"),
+            unfreeze=(3, 6, None),
             run_all_stages=False,
         )
     assert seen[0] == seen[1] != seen[2]
