@@ -86,8 +86,8 @@ def co_occurrences(residuals: np.ndarray) -> np.ndarray:
         for lines in (of_map, of_map.T):
             first, second, third = lines[:, :-2], lines[:, 1:-1], lines[:, 2:]
             codes = (first * LEVELS + second) * LEVELS + third
-            shares.append(np.bincount(orbit[codes.ravel()], minlength=count))
-            shares[-1] = shares[-1] / codes.size
+            counts = np.bincount(orbit[codes.ravel()], minlength=count)
+            shares.append(counts / codes.size)
     return np.concatenate(shares)
 
 
