@@ -73,8 +73,10 @@ def test_evidence_that_a_run_has_itself_adds_nothing(scores):
 
 
 @pytest.fixture
-def benchmark(tmp_path):
+def benchmark(tmp_path, monkeypatch):
     """Noise and smooth images, and runs that tell them apart by chance only."""
+    monkeypatch.setattr(residual_evidence, "STEPS", (1,))
+    monkeypatch.setattr(residual_evidence, "PENALTIES", (1e-2,))
     rng = np.random.default_rng(0)
     for split in SPLITS:
         for spread, name in zip((40, 4), CLASS_NAMES, strict=True):
