@@ -12,12 +12,12 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
+from keras import ops
 from PIL import Image
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
@@ -94,7 +94,7 @@ def co_occurrences(residuals: np.ndarray) -> np.ndarray:
 def features_of(pixels: np.ndarray, bank: SRMFilterBank) -> np.ndarray:
     """Co-occurrences of residuals of luminance and colour, at every quantisation."""
     colours = np.asarray(Image.fromarray(pixels).convert("YCbCr"))
-    residuals = np.asarray(bank(colours[None]))[0]
+    residuals = ops.convert_to_numpy(bank(colours[None]))[0]
     quantised = [
         np.clip(np.rint(residuals / step), -TRUNCATION, TRUNCATION) for step in STEPS
     ]
@@ -230,20 +230,25 @@ def main(benchmark: ResidualEvidence) -> None:
             "`runs` must name one folder for each of `data_dirs`. "
             f"Received: data_dirs={benchmark.data_dirs}, runs={benchmark.runs}"
         )
-    rows: list[list] = []
-    for data_dir, folder in zip(benchmark.data_dirs, benchmark.runs, strict=True):
+
+    @functools.cache  # several folders may be of the same images
+    def of_images(data_dir: str):
         images = check_data_dir(data_dir)
-        runs = read_runs(folder, images)
         features = {
             split: read_features(of, benchmark.work_dir) for split, of in images.items()
         }
         groups = group_of_each([data_dir], images["test"])
+        return images, fit(features, images), groups
+
+    rows: list[list] = []
+    for data_dir, folder in zip(benchmark.data_dirs, benchmark.runs, strict=True):
+        images, evidence, groups = of_images(data_dir)
         name = Path(folder).name.removeprefix("accuracy_")
-        rows += rows_of(name, images, fit(features, images), runs, groups)
+        rows += rows_of(name, images, evidence, read_runs(folder, images), groups)
     write_table(benchmark, rows)
 
 
-def write_table(benchmark: ResidualEvidence, rows: Sequence[list]) -> None:
+def write_table(benchmark: ResidualEvidence, rows: list[list]) -> None:
     """Writes the rows of all folders."""
     write_result(
         Path(benchmark.results_dir) / "residual_evidence.json",
@@ -271,7 +276,7 @@ def write_table(benchmark: ResidualEvidence, rows: Sequence[list]) -> None:
             "difference",
             "weights",
         ],
-        rows=list(rows),
+        rows=rows,
         notes="The test images chose neither penalty nor weights.",
     )
 
