@@ -63,7 +63,7 @@ def quickstart(config: QuickstartConfig | None = None, **overrides) -> dict[str,
         weights=None,
         image_size=IMAGE_SIZE,
         alpha=0.35,
-        epochs=10,
+        epochs=6,
         batch_size=32,
         **training,
     )
