@@ -95,6 +95,12 @@ def _gpu() -> str | None:
     return None
 
 
+def backend_and_device() -> tuple[str, str]:
+    """The backend, with "gpu" if it sees one: for the name of a file, and in words."""
+    backend = keras.backend.backend()
+    return (f"{backend}_gpu", f"{backend}, on a GPU") if _gpu() else (backend, backend)
+
+
 def describe_versions() -> dict[str, str]:
     """The backend in use, and the versions of what is installed."""
     versions = {"python": platform.python_version(), "backend": keras.backend.backend()}

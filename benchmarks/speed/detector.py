@@ -13,7 +13,7 @@ import numpy as np
 import tyro
 
 from benchmarks.public_form import public_stream
-from benchmarks.record import write_result
+from benchmarks.record import backend_and_device, write_result
 from benchmarks.speed.timing import Step, compare, inference_step, training_step
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
 from keras_forensics.layers import ForensicStreamV3, GatedFusion
@@ -37,7 +37,8 @@ class Benchmark:
     max_seconds: float = 40
     """Fewer rounds, though at least 3, for a comparison that takes longer."""
     results_dir: str = "benchmarks/results"
-    """Where the table is written, as speed_detector_<backend>.json."""
+    """Where the table is written, as speed_detector_<backend>.json; on a GPU, as
+    speed_detector_<backend>_gpu.json."""
 
 
 def model_of(function: Callable, size: int) -> keras.Model:
@@ -108,8 +109,8 @@ def main(benchmark: Benchmark) -> None:
     """Runs all comparisons; the table is written anew after each."""
     keras.config.set_dtype_policy(benchmark.policy)
     size = benchmark.image_size
-    path = Path(benchmark.results_dir)
-    path /= f"speed_detector_{keras.backend.backend()}.json"
+    where, _ = backend_and_device()
+    path = Path(benchmark.results_dir) / f"speed_detector_{where}.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     rng = np.random.default_rng(0)
     for batch_size in benchmark.batch_sizes:
@@ -130,7 +131,7 @@ def write_table(benchmark: Benchmark, path: Path, rows: list[list]) -> None:
     size = benchmark.image_size
     write_result(
         path,
-        title=f"Speed of the stream and the detector on {keras.backend.backend()}",
+        title=f"Speed of the stream and the detector on {backend_and_device()[1]}",
         what=(
             f"Batches of images of {size}x{size}x3, {benchmark.policy}. Median "
             "milliseconds a batch, and the ratio to the first form of the group "

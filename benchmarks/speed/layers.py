@@ -16,7 +16,7 @@ import tyro
 from keras import ops
 
 from benchmarks.public_form import public_srm_kernel
-from benchmarks.record import write_result
+from benchmarks.record import backend_and_device, write_result
 from benchmarks.speed.timing import compare, compiled_forward, compiled_gradients
 from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
@@ -46,7 +46,8 @@ class Benchmark:
     rounds: int = 15
     """How often each form is timed, in alternation with the others."""
     results_dir: str = "benchmarks/results"
-    """Where the table is written, as speed_layers_<backend>.json."""
+    """Where the table is written, as speed_layers_<backend>.json; on a GPU, as
+    speed_layers_<backend>_gpu.json."""
 
 
 def srm_forms(dtype: str) -> dict[str, Callable]:
@@ -217,8 +218,8 @@ def groups(benchmark: Benchmark, policy: str) -> dict[str, tuple[dict, list]]:
 
 def main(benchmark: Benchmark) -> None:
     """Times all groups under all policies and writes the table."""
-    backend = keras.backend.backend()
-    path = Path(benchmark.results_dir) / f"speed_layers_{backend}.json"
+    where, in_words = backend_and_device()
+    path = Path(benchmark.results_dir) / f"speed_layers_{where}.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     for policy in benchmark.policies:
         keras.config.set_dtype_policy(policy)
@@ -236,7 +237,7 @@ def main(benchmark: Benchmark) -> None:
                 rows += [[what, policy, way, *row] for row in compared]
     write_result(
         path,
-        title=f"Speed of the layers on {backend}",
+        title=f"Speed of the layers on {in_words}",
         what=(
             f"Batches of {benchmark.batch_size}; images of {benchmark.image_size} "
             "pixels and 3 channels, features of 7x7x1280, vectors of 1280. Median "

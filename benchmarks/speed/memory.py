@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tyro
 
-from benchmarks.record import write_result
+from benchmarks.record import backend_and_device, write_result
 from benchmarks.speed.detector import frozen, model_of, public_detector
 from benchmarks.speed.timing import inference_step, training_step
 from examples.deepfake_v3.model import build_model_v3
@@ -43,7 +43,8 @@ class Benchmark:
     repeats: int = 3
     """Processes a form and batch size; the lowest peak counts."""
     results_dir: str = "benchmarks/results"
-    """Where the table is written, as memory_<backend>.json."""
+    """Where the table is written, as memory_<backend>.json; on a GPU, as
+    memory_<backend>_gpu.json."""
     probe: str | None = None
     """Measure this form only, at the first batch size, and print it as JSON."""
 
@@ -137,10 +138,10 @@ def main(benchmark: Benchmark) -> None:
         stored = "" if first["stored"] is None else per_image("stored")
         rows.append([form, per_image("peak"), stored])
         print(*rows[-1], sep="\t", flush=True)
-    backend = keras.backend.backend()
+    where, in_words = backend_and_device()
     write_result(
-        Path(benchmark.results_dir) / f"memory_{backend}.json",
-        title=f"Memory on {backend}",
+        Path(benchmark.results_dir) / f"memory_{where}.json",
+        title=f"Memory on {in_words}",
         what=(
             f"Megabytes per image of {benchmark.image_size}x{benchmark.image_size}x3 "
             f"in float32: what the peak grows by from batch {small} to {large}, and "
