@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from benchmarks.record import write_result
+from benchmarks.record import backend_and_device, write_result
 from benchmarks.speed.timing import ratio
 from examples.deepfake_v3.demo_set import render_image
 from examples.deepfake_v3.detector import Detector
@@ -58,7 +58,8 @@ class Benchmark:
     rounds: int = 5
     """How often each form is timed, in alternation with the other."""
     results: str | None = None
-    """Where the table is written; by default, by backend, in benchmarks/results."""
+    """Where the table is written; by default, by backend and device, in
+    benchmarks/results."""
 
 
 def make_folder(benchmark: Benchmark, folder: Path) -> None:
@@ -170,11 +171,11 @@ def main(benchmark: Benchmark) -> None:
         print(*row, sep="\t")
     reasons = Counter(each.error for each in unreadable)
     print(f"{len(unreadable)} unreadable: {json.dumps(reasons, indent=1)}")
-    backend = keras.backend.backend()
+    where, in_words = backend_and_device()
     kind = "photographs" if benchmark.data_dir else "rendered"
     write_result(
-        benchmark.results or f"benchmarks/results/speed_predict_{kind}_{backend}.json",
-        title=f"Speed of predict on {backend}, {kind}",
+        benchmark.results or f"benchmarks/results/speed_predict_{kind}_{where}.json",
+        title=f"Speed of predict on {in_words}, {kind}",
         what=(
             f"{benchmark.files} files, {len(unreadable)} of them unreadable, "
             + (

@@ -129,9 +129,10 @@ def main(benchmark: Benchmark) -> None:
 def write_table(benchmark: Benchmark, path: Path, rows: list[list]) -> None:
     """Writes what has been measured so far."""
     size = benchmark.image_size
+    _, in_words = backend_and_device()
     write_result(
         path,
-        title=f"Speed of the stream and the detector on {backend_and_device()[1]}",
+        title=f"Speed of the stream and the detector on {in_words}",
         what=(
             f"Batches of images of {size}x{size}x3, {benchmark.policy}. Median "
             "milliseconds a batch, and the ratio to the first form of the group "
