@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_forensics import BayarConstraint
-from keras_forensics.constraints import constrain
+from keras_forensics.ops import constrain_bayar
 from keras_forensics.testing import assert_bayar_constraint, kernels
 from tests import oracle
 from tests.backend import float64, random_images
@@ -23,7 +23,7 @@ def kernels_up_to(max_exponent):
 
 def constrained(kernel, normalization):
     tensor = keras.ops.convert_to_tensor(kernel, kernel.dtype.name)
-    return keras.ops.convert_to_numpy(constrain(tensor, normalization))
+    return keras.ops.convert_to_numpy(constrain_bayar(tensor, normalization))
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
@@ -168,4 +168,4 @@ def test_unknown_normalization_is_refused():
     with pytest.raises(ValueError, match=message):
         BayarConstraint("sum")
     with pytest.raises(ValueError, match=message):
-        constrain(keras.ops.ones((3, 3, 1, 1)), "sum")
+        constrain_bayar(keras.ops.ones((3, 3, 1, 1)), "sum")

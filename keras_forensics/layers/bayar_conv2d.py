@@ -3,17 +3,14 @@
 import keras
 from keras import ops
 
-from keras_forensics.constraints import (
-    check_kernel_size,
-    check_normalization,
-    constrain,
-)
-from keras_forensics.layers import arguments
-from keras_forensics.layers.residual import (
+from keras_forensics import arguments
+from keras_forensics.ops import (
+    constrain_bayar,
+    exact_dtype,
     residual_conv,
     residual_conv_shape,
-    residual_dtype,
 )
+from keras_forensics.ops.bayar import check_kernel_size, check_normalization
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
@@ -190,8 +187,8 @@ class BayarConv2D(keras.layers.Conv2D):
         """The constrained kernel, `(height, width, channels // groups, filters)`."""
         if not self.built:
             raise AttributeError(f"Build {self.name!r} before you read its `kernel`.")
-        free_kernel = ops.cast(self.free_kernel, residual_dtype(self))
-        return constrain(free_kernel, self.normalization)
+        free_kernel = ops.cast(self.free_kernel, exact_dtype(self.compute_dtype))
+        return constrain_bayar(free_kernel, self.normalization)
 
     def convolution_op(self, inputs, kernel):
         return residual_conv(

@@ -1,24 +1,16 @@
 """Fixed residual filters with exact integer arithmetic."""
 
-import math
-from fractions import Fraction
-
 import keras
 import numpy as np
 from keras import ops
 
-from keras_forensics import filters
-from keras_forensics.layers import arguments
-from keras_forensics.layers.residual import (
-    residual_conv,
-    residual_conv_shape,
-    residual_dtype,
-    to_grey_levels,
-)
+from keras_forensics import arguments, filters
+from keras_forensics.layers.image_layer import GreyLevelLayer
+from keras_forensics.ops import exact_denominators, residual_conv, residual_conv_shape
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class SRMFilterBank(keras.layers.Layer):
+class SRMFilterBank(GreyLevelLayer):
     r"""Truncated residuals of a bank of fixed high-pass filters.
 
     Every filter $k$ with integer taps $t_k$ and divisor $d_k$ is applied to every
@@ -110,8 +102,7 @@ class SRMFilterBank(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        # Autocasting would round non-integer pixels before they are filtered.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(value_range, data_format=data_format, **kwargs)
         self._taps, self._divisors = _read_bank(bank, divisors)
         if isinstance(bank, str):
             self.bank, self.divisors = bank, None
@@ -120,23 +111,17 @@ class SRMFilterBank(keras.layers.Layer):
         self.threshold = arguments.check_threshold(threshold)
         self.padding = arguments.check_padding(padding)
         self.strides = arguments.check_pair(strides, "strides")
-        self.value_range = arguments.check_value_range(value_range)
         self.sum_channels = bool(sum_channels)
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        self.compute_output_shape(input_shape)
-        channels = arguments.count_channels(input_shape, self.data_format)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
-        )
+        super().build(input_shape)
+        channels = self.count_channels(input_shape)
         # Enlarged to integers over denominators that a multiplication divides by.
-        denominators = _denominators(
+        denominators = exact_denominators(
             self._taps,
             self._divisors,
             channels if self.sum_channels else 1,
-            residual_dtype(self),
+            self.exact_dtype,
         )
         taps = self._taps * (denominators / self._divisors)[:, None, None]
         self.kernel = self._add_fixed(
@@ -156,13 +141,13 @@ class SRMFilterBank(keras.layers.Layer):
             shape=value.shape,
             initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
             trainable=False,
-            dtype=residual_dtype(self),
+            dtype=self.exact_dtype,
             autocast=False,
         )
 
     def call(self, inputs):
         residuals = self.scale * residual_conv(
-            to_grey_levels(inputs, self.value_range, residual_dtype(self)),
+            self.to_grey_levels(inputs),
             self.kernel,
             strides=self.strides,
             padding=self.padding,
@@ -173,7 +158,7 @@ class SRMFilterBank(keras.layers.Layer):
         return ops.cast(residuals, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
+        channels = self.count_channels(input_shape)
         return residual_conv_shape(
             input_shape,
             len(self._taps) * (1 if self.sum_channels else channels),
@@ -196,10 +181,8 @@ class SRMFilterBank(keras.layers.Layer):
             "threshold": self.threshold,
             "padding": self.padding,
             "strides": self.strides,
-            "value_range": self.value_range,
             "sum_channels": self.sum_channels,
             "divisors": self.divisors,
-            "data_format": self.data_format,
         }
 
 
@@ -241,56 +224,6 @@ def _read_bank(bank, divisors) -> tuple[np.ndarray, np.ndarray]:
             f"Received: divisors={divisors.tolist()}"
         )
     return taps, divisors
-
-
-def _denominators(
-    taps: np.ndarray, divisors: np.ndarray, channels: int, dtype: str
-) -> np.ndarray:
-    """Multiples of the divisors by which one multiplication divides exactly.
-
-    The convolution with `taps * denominator / divisor` is an integer, and times the
-    rounded `1 / denominator` it is the residual, correctly rounded. A plain division is
-    not, since compilers multiply by the rounded `1 / divisor` instead (XLA,
-    TensorFlow's Grappler), which is off by one unit in the last place for a third of
-    all residuals over 12, say, but right for those over 72.
-
-    Args:
-        taps: Array of shape `(filters, height, width)`.
-        divisors: Array of shape `(filters,)`.
-        channels: Number of channels that are summed.
-        dtype: `"float32"` or `"float64"`.
-
-    Returns:
-        Array of shape `(filters,)`: the same denominator for all where there is one,
-        which is faster; the divisors themselves where there is none, or where taps or
-        divisors are not integers.
-    """
-    if (taps % 1).any() or (divisors % 1).any():
-        return divisors
-    largest = 255 * channels * np.abs(taps).sum((1, 2)) / divisors
-
-    def search(chosen) -> int | None:
-        """The smallest denominator for some of the filters together."""
-        common = math.lcm(*(int(divisor) for divisor in divisors[chosen]))
-        odd = max(_odd_part(int(divisor)) for divisor in divisors[chosen])
-        bits = np.finfo(dtype).nmant + 1
-        # Beyond these, sums of products are no longer exact.
-        stop = int(min(2**bits / max(largest[chosen].max(), 1), 1000 * common))
-        for denominator in range(common, stop + 1, common):
-            reciprocal = Fraction(float(np.dtype(dtype).type(1 / denominator)))
-            # Residuals are this far from where rounding turns, relatively.
-            if abs(reciprocal * denominator - 1) < Fraction(1, odd * 2 ** (bits + 1)):
-                return denominator
-        return None
-
-    every = np.arange(len(divisors))
-    if common := search(every):
-        return np.full(len(divisors), common)
-    return np.array([search([k]) or divisors[k] for k in every])
-
-
-def _odd_part(number: int) -> int:
-    return number // (number & -number)
 
 
 def _arrange(taps: np.ndarray, channels: int, sum_channels: bool) -> np.ndarray:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_forensics.layers.residual import (
+from keras_forensics.ops import (
     residual_conv,
     residual_conv_shape,
     to_grey_levels,

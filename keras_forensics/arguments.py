@@ -1,4 +1,4 @@
-"""Checks of constructor arguments that several layers share."""
+"""Checks of arguments that several components share; imports nothing of the package."""
 
 import math
 from numbers import Real
@@ -108,3 +108,8 @@ def count_channels(input_shape, data_format: str) -> int:
 def channel_axis(data_format: str) -> int:
     """Returns the axis of the channels in a batch of images."""
     return -1 if data_format == "channels_last" else 1
+
+
+def spatial_axes(data_format: str) -> tuple[int, int]:
+    """Returns the axes of height and width in a batch of images."""
+    return (1, 2) if data_format == "channels_last" else (2, 3)
