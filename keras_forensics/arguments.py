@@ -1,4 +1,8 @@
-"""Checks of arguments that several components share; imports nothing of the package."""
+"""Checks of arguments that several layers and operations share.
+
+Every check returns the argument in its one form, or raises a `ValueError` that names
+it. Nothing of the package is imported here.
+"""
 
 import math
 from numbers import Real
@@ -6,6 +10,7 @@ from numbers import Real
 import keras
 
 PADDINGS = ("valid", "same", "reflect", "symmetric")
+NORMALIZATIONS = ("project", "divide")
 
 
 def check_padding(padding) -> str:
@@ -67,6 +72,28 @@ def check_positive_number(value, name: str) -> float:
             f"`{name}` must be a positive number. Received: {name}={value!r}"
         )
     return value
+
+
+def check_kernel_size(kernel_size) -> tuple[int, int]:
+    """Returns `(height, width)` of a kernel that has a centre and neighbours."""
+    height, width = kernel_size
+    if height % 2 == 0 or width % 2 == 0 or height * width == 1:
+        raise ValueError(
+            "`kernel_size` must be odd on both sides, to have a centre, and larger "
+            "than 1x1, to have neighbours. Received: "
+            f"kernel_size={(height, width)}"
+        )
+    return height, width
+
+
+def check_normalization(normalization) -> str:
+    """Returns `normalization`, one of those of the Bayar constraint."""
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"`normalization` must be one of {NORMALIZATIONS}. "
+            f"Received: normalization={normalization!r}"
+        )
+    return normalization
 
 
 def check_threshold(threshold) -> float | None:

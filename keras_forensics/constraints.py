@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_forensics.ops.bayar import check_normalization, constrain_bayar
-from keras_forensics.ops.grey_levels import exact_dtype
+from keras_forensics import arguments
+from keras_forensics.ops import arithmetic_dtype, bayar_kernel
 
 __all__ = ["BayarConstraint"]
 
@@ -61,7 +61,7 @@ class BayarConstraint(keras.constraints.Constraint):
     """
 
     def __init__(self, normalization="project"):
-        self.normalization = check_normalization(normalization)
+        self.normalization = arguments.check_normalization(normalization)
 
     def __call__(self, w):
         """Projects a kernel.
@@ -74,8 +74,8 @@ class BayarConstraint(keras.constraints.Constraint):
             Tensor of the same shape and dtype.
         """
         dtype = keras.backend.standardize_dtype(w.dtype)
-        kernel = ops.cast(w, exact_dtype(dtype))
-        return ops.cast(constrain_bayar(kernel, self.normalization), dtype)
+        kernel = bayar_kernel(ops.cast(w, arithmetic_dtype(dtype)), self.normalization)
+        return ops.cast(kernel, dtype)
 
     def get_config(self):
         return {"normalization": self.normalization}

@@ -3,7 +3,7 @@
 import keras
 
 from keras_forensics import arguments
-from keras_forensics.ops import exact_dtype, to_grey_levels
+from keras_forensics.ops import arithmetic_dtype, to_grey_levels
 
 
 class ImageLayer(keras.layers.Layer):
@@ -31,9 +31,9 @@ class ImageLayer(keras.layers.Layer):
         return arguments.spatial_axes(self.data_format)
 
     @property
-    def exact_dtype(self) -> str:
+    def arithmetic_dtype(self) -> str:
         """The dtype of arithmetic that must not be rounded to 16 bits."""
-        return exact_dtype(self.compute_dtype)
+        return arithmetic_dtype(self.compute_dtype)
 
     @property
     def of_children(self) -> dict:
@@ -69,7 +69,7 @@ class GreyLevelLayer(ImageLayer):
         self.value_range = arguments.check_value_range(value_range)
 
     def to_grey_levels(self, inputs):
-        return to_grey_levels(inputs, self.value_range, self.exact_dtype)
+        return to_grey_levels(inputs, self.value_range, self.arithmetic_dtype)
 
     def get_config(self):
         return {**super().get_config(), "value_range": self.value_range}

@@ -6,7 +6,15 @@ from keras import ops
 
 from keras_forensics import arguments, filters
 from keras_forensics.layers.image_layer import GreyLevelLayer
-from keras_forensics.ops import exact_denominators, residual_conv, residual_conv_shape
+from keras_forensics.ops import (
+    bank_kernel,
+    exact_denominators,
+    residual_conv,
+    residual_conv_shape,
+)
+
+# Larger than any sum: truncation that changes nothing, but is there.
+NO_LIMIT = 1e30
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
@@ -121,19 +129,32 @@ class SRMFilterBank(GreyLevelLayer):
             self._taps,
             self._divisors,
             channels if self.sum_channels else 1,
-            self.exact_dtype,
+            self.arithmetic_dtype,
         )
         taps = self._taps * (denominators / self._divisors)[:, None, None]
         self.kernel = self._add_fixed(
-            "kernel", _arrange(taps, channels, self.sum_channels)
+            "kernel", bank_kernel(taps, channels, self.sum_channels)
         )
-        if len(set(denominators)) == 1:
-            self.scale = float(1 / denominators[0])
+        scales = (1 / denominators).astype(self.arithmetic_dtype)
+        self.scale = self._for_every_map(scales, channels)
+        if not isinstance(self.scale, float):
+            self.scale = self._add_fixed("scale", self.scale)
+        if self.threshold is None:
+            self._limit, self._ends_at_threshold = NO_LIMIT, True
         else:
-            scale = np.tile(1 / denominators, 1 if self.sum_channels else channels)
-            if self.data_format == "channels_first":
-                scale = scale[:, None, None]
-            self.scale = self._add_fixed("scale", scale)
+            limits = np.ceil(self.threshold * denominators).astype(scales.dtype)
+            self._limit = self._for_every_map(limits, channels)
+            threshold = scales.dtype.type(self.threshold)
+            self._ends_at_threshold = bool((scales * limits == threshold).all())
+
+    def _for_every_map(self, values, channels):
+        """One number if it is the same for all filters, else an array for all maps."""
+        if len(set(values)) == 1:
+            return float(values[0])
+        values = np.tile(values, 1 if self.sum_channels else channels)
+        if self.data_format == "channels_first":
+            values = values[:, None, None]
+        return values
 
     def _add_fixed(self, name, value):
         return self.add_weight(
@@ -141,19 +162,22 @@ class SRMFilterBank(GreyLevelLayer):
             shape=value.shape,
             initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
             trainable=False,
-            dtype=self.exact_dtype,
+            dtype=self.arithmetic_dtype,
             autocast=False,
         )
 
     def call(self, inputs):
-        residuals = self.scale * residual_conv(
+        sums = residual_conv(
             self.to_grey_levels(inputs),
             self.kernel,
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
         )
-        if self.threshold is not None:
+        # Truncating before scaling keeps them apart: an optimiser of exported graphs
+        # would multiply the kernel by the scale, whose taps then are no integers.
+        residuals = self.scale * ops.clip(sums, -self._limit, self._limit)
+        if not self._ends_at_threshold:
             residuals = ops.clip(residuals, -self.threshold, self.threshold)
         return ops.cast(residuals, self.compute_dtype)
 
@@ -224,19 +248,3 @@ def _read_bank(bank, divisors) -> tuple[np.ndarray, np.ndarray]:
             f"Received: divisors={divisors.tolist()}"
         )
     return taps, divisors
-
-
-def _arrange(taps: np.ndarray, channels: int, sum_channels: bool) -> np.ndarray:
-    """Arranges a bank as the kernel of one convolution over `channels` inputs.
-
-    Returns:
-        Array of shape `(height, width, channels // groups, maps)`. Up to 4 channels
-        make one dense convolution, half of whose taps or more are zero: measured
-        faster than a depthwise one on every backend. More channels are grouped.
-    """
-    kernels = np.moveaxis(taps, 0, -1)[:, :, None, :]
-    if sum_channels:
-        return np.repeat(kernels, channels, axis=2)
-    if channels > 4:
-        return np.tile(kernels, channels)
-    return np.kron(np.eye(channels, dtype=taps.dtype), kernels)

@@ -67,7 +67,7 @@ class StatisticsPooling2D(ImageLayer):
         self.epsilon = arguments.check_positive_number(epsilon, "epsilon")
 
     def call(self, inputs):
-        x, places = ops.cast(inputs, self.exact_dtype), self.spatial_axes
+        x, places = ops.cast(inputs, self.arithmetic_dtype), self.spatial_axes
         mean = ops.mean(x, places)
         variance = ops.mean(ops.square(x - ops.expand_dims(mean, places)), places)
         pooled = ops.concatenate([mean, ops.sqrt(variance + self.epsilon)], axis=-1)

@@ -1,15 +1,15 @@
-"""Kernels of prediction errors, after Bayar and Stamm."""
+"""The kernel that satisfies the Bayar constraint."""
 
 from keras import ops
 
-NORMALIZATIONS = ("project", "divide")
+from keras_forensics import arguments
 
 # `"divide"` lets the off-centre sum come no closer to 0 than this part of the sum of
 # magnitudes, so that no tap exceeds about 1 / SMALLEST_SUM.
 SMALLEST_SUM = 0.01
 
 
-def constrain_bayar(kernel, normalization="project"):
+def bayar_kernel(kernel, normalization="project"):
     r"""Returns the member of the Bayar set that belongs to `kernel`.
 
     In every 2-D slice over the first two axes, the centre becomes -1 and the other
@@ -37,14 +37,14 @@ def constrain_bayar(kernel, normalization="project"):
         ValueError: If `normalization` is neither, or the kernel has another number
             of axes, an even side or only one tap.
     """
-    check_normalization(normalization)
+    arguments.check_normalization(normalization)
     if len(kernel.shape) != 4:
         raise ValueError(
             "The Bayar constraint is for kernels of 2-D convolutions, of shape "
             "(height, width, inputs, outputs). Received: a kernel of shape "
             f"{tuple(kernel.shape)}"
         )
-    height, width = check_kernel_size(kernel.shape[:2])
+    height, width = arguments.check_kernel_size(kernel.shape[:2])
     taps = height * width - 1
     is_centre = [
         [[[(row, column) == (height // 2, width // 2)]] for column in range(width)]
@@ -73,25 +73,3 @@ def constrain_bayar(kernel, normalization="project"):
         target = ops.where(total < 0, -size, size)
         kernel = (kernel + (target - total) / taps) / target
     return ops.where(is_centre, -1.0, kernel)
-
-
-def check_normalization(normalization) -> str:
-    """Returns `normalization`, or raises a `ValueError` naming it."""
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"`normalization` must be one of {NORMALIZATIONS}. "
-            f"Received: normalization={normalization!r}"
-        )
-    return normalization
-
-
-def check_kernel_size(kernel_size) -> tuple[int, int]:
-    """Returns `(height, width)`, or raises a `ValueError` if there is no centre."""
-    height, width = kernel_size
-    if height % 2 == 0 or width % 2 == 0 or height * width == 1:
-        raise ValueError(
-            "`kernel_size` must be odd on both sides, to have a centre, and larger "
-            "than 1x1, to have neighbours. Received: "
-            f"kernel_size={(height, width)}"
-        )
-    return height, width

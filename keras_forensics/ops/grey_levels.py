@@ -1,26 +1,26 @@
-"""Pixels as grey levels 0..255, where a threshold has a meaning."""
+"""From the values of an input to grey levels."""
 
 from keras import ops
 
-
-def exact_dtype(compute_dtype: str) -> str:
-    """The dtype of filter arithmetic: float32 also where a policy has 16 bits."""
-    return "float64" if compute_dtype == "float64" else "float32"
+from keras_forensics import arguments
 
 
-def to_grey_levels(inputs, value_range, dtype: str):
-    """Maps `value_range` to grey levels 0..255, without rounding.
+def to_grey_levels(inputs, value_range, dtype: str = "float32"):
+    """Maps `value_range` to grey levels 0..255, without rounding or clipping.
 
     Args:
-        inputs: Tensor of any shape and dtype.
-        value_range: `(low, high)`, the input values of black and white.
-        dtype: Float dtype of the result, which inputs are cast to first.
+        inputs: Tensor or array of any shape and integer or float dtype.
+        value_range: `(low, high)`, the values that mean black and white.
+        dtype: Float dtype of the result.
 
     Returns:
-        Tensor of the same shape.
+        Tensor of the same shape, of `dtype`, in grey levels.
+
+    Raises:
+        ValueError: If `value_range` is no pair of finite numbers in ascending order.
     """
+    low, high = arguments.check_value_range(value_range)
     inputs = ops.cast(inputs, dtype)
-    low, high = value_range
     if (low, high) == (0, 255):
         return inputs
     return (inputs - low) * (255 / (high - low))

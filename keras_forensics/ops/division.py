@@ -1,4 +1,4 @@
-"""Division that is exact on every backend."""
+"""Division that is exact: by one multiplication."""
 
 import math
 from fractions import Fraction
@@ -7,7 +7,10 @@ import numpy as np
 
 
 def exact_denominators(
-    taps: np.ndarray, divisors: np.ndarray, channels: int, dtype: str
+    taps: np.ndarray,
+    divisors: np.ndarray,
+    channels: int = 1,
+    dtype: str = "float32",
 ) -> np.ndarray:
     """Multiples of the divisors by which one multiplication divides exactly.
 
@@ -21,7 +24,7 @@ def exact_denominators(
         taps: Array of shape `(filters, height, width)`.
         divisors: Array of shape `(filters,)`.
         channels: Number of channels that are summed.
-        dtype: `"float32"` or `"float64"`.
+        dtype: `"float32"` or `"float64"`, what is computed in.
 
     Returns:
         Array of shape `(filters,)`: the same denominator for all where there is one,

@@ -6,13 +6,13 @@ Zero padding draws a frame of residuals around every image. `"reflect"` and
 
 from keras import ops
 
-from keras_forensics.arguments import channel_axis, spatial_axes
+from keras_forensics import arguments
 from keras_forensics.ops.data_format import change_data_format, runnable_data_format
-from keras_forensics.ops.mirror import mirror
+from keras_forensics.ops.mirroring import mirror
 
 
 def residual_conv(
-    inputs, kernel, *, strides, padding, data_format, dilation_rate=(1, 1)
+    inputs, kernel, *, strides=1, padding="reflect", data_format=None, dilation_rate=1
 ):
     """`keras.ops.conv` that also takes `padding="reflect"` and `"symmetric"`.
 
@@ -21,18 +21,25 @@ def residual_conv(
             `(batch, channels, height, width)` for `"channels_first"`.
         kernel: Tensor of shape `(height, width, channels // groups, filters)` with
             odd height and width.
-        strides: Tuple of 2 integers.
-        padding: `"valid"`, `"same"`, `"reflect"` or `"symmetric"`.
-        data_format: `"channels_last"` or `"channels_first"`.
-        dilation_rate: Tuple of 2 integers.
+        strides: Integer or tuple of 2 integers.
+        padding: `"valid"`, `"same"` (zeros), `"reflect"` or `"symmetric"`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
+            `image_data_format`.
+        dilation_rate: Integer or tuple of 2 integers.
 
     Returns:
-        Tensor of the shape that `residual_conv_shape` gives.
+        Tensor of the shape that `residual_conv_shape` gives, in the units of the input
+        times those of the taps.
 
     Raises:
-        ValueError: If the images are too small for the kernel and the padding.
+        ValueError: If an argument is outside the values above, or the images are too
+            small for the kernel and the padding.
     """
-    borders = _borders(kernel.shape[:2], dilation_rate, data_format)
+    padding = arguments.check_padding(padding)
+    data_format = arguments.check_data_format(data_format)
+    strides = arguments.check_pair(strides, "strides")
+    dilation_rate = arguments.check_pair(dilation_rate, "dilation_rate")
+    borders = _borders(kernel.shape, dilation_rate, data_format)
     _check_size(inputs.shape, borders, padding)
     if padding in ("reflect", "symmetric"):
         for axis, pixels in borders.items():
@@ -54,18 +61,34 @@ def residual_conv_shape(
     filters: int,
     kernel_size,
     *,
-    strides,
-    padding,
-    data_format,
-    dilation_rate=(1, 1),
+    strides=1,
+    padding="reflect",
+    data_format=None,
+    dilation_rate=1,
 ) -> tuple[int | None, ...]:
     """Output shape of `residual_conv`; unknown sizes stay `None`.
 
+    Args:
+        input_shape: Shape of the images, with the batch.
+        filters: Number of filters, the channels of the output.
+        kernel_size: Odd `(height, width)`.
+        strides: As in `residual_conv`.
+        padding: As in `residual_conv`.
+        data_format: As in `residual_conv`.
+        dilation_rate: As in `residual_conv`.
+
+    Returns:
+        Height and width are `ceil(size / stride)`, less the border for `"valid"`.
+
     Raises:
-        ValueError: If the image is too small for the kernel and the padding.
+        ValueError: As `residual_conv`.
     """
+    padding = arguments.check_padding(padding)
+    data_format = arguments.check_data_format(data_format)
+    strides = arguments.check_pair(strides, "strides")
+    dilation_rate = arguments.check_pair(dilation_rate, "dilation_rate")
     output_shape = list(input_shape)
-    output_shape[channel_axis(data_format)] = filters
+    output_shape[arguments.channel_axis(data_format)] = filters
     borders = _borders(kernel_size, dilation_rate, data_format)
     _check_size(input_shape, borders, padding)
     for (axis, pixels), stride in zip(borders.items(), strides, strict=True):
@@ -80,9 +103,12 @@ def residual_conv_shape(
 def _borders(kernel_size, dilation_rate, data_format) -> dict[int, int]:
     """`{spatial axis: pixels that an odd kernel reaches beyond its centre}`."""
     return {
-        axis: (size - 1) // 2 * rate
-        for axis, size, rate in zip(
-            spatial_axes(data_format), kernel_size, dilation_rate, strict=True
+        axis: (size - 1) // 2 * dilation
+        for axis, size, dilation in zip(
+            arguments.spatial_axes(data_format),
+            kernel_size[:2],
+            dilation_rate,
+            strict=True,
         )
     }
 
