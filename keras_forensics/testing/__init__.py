@@ -1,7 +1,7 @@
 """Hypothesis strategies and assertions for test suites that use these layers.
 
-Needs `hypothesis`, so `import keras_forensics` does not import this folder. It may import
-all of the package, and nothing of the package imports it.
+Needs `hypothesis`, so `import keras_forensics` does not import this folder. It may
+import all of the package, and nothing of the package imports it.
 
 ```python
 from hypothesis import given
