@@ -81,6 +81,20 @@ def test_seeds_learn_together_what_they_learn_one_by_one(benchmark, monkeypatch)
     accuracy.main(together)
 
 
+def test_the_best_epoch_is_that_of_the_recipe():
+    from benchmarks.accuracy.together import epoch_scores
+
+    labels = np.array([0, 0, 1, 1])
+    sure, unsure = np.array([[0.1, 0.7, 0.6, 0.9], [0.4, 0.52, 0.51, 0.6]])
+    found = epoch_scores(labels, np.stack([sure, unsure]), 0.2)
+    smoothed = np.array([0.1, 0.1, 0.9, 0.9])
+    for (auc, negative_loss), scores in zip(found, (sure, unsure), strict=True):
+        assert auc == 0.75  # of four pairs, one is in the wrong order
+        expected = smoothed * np.log(scores) + (1 - smoothed) * np.log(1 - scores)
+        assert negative_loss == pytest.approx(expected.mean(), rel=1e-5)
+    assert found[0] > found[1]
+
+
 @pytest.mark.parametrize(
     ("option", "changes"),
     [
