@@ -9,9 +9,9 @@ import pytest
 from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
-from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.training.stage import TrainingOptions
+from test_support.small_backbone import build_small_backbone
 
 pytestmark = [
     pytest.mark.backends,

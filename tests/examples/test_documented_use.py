@@ -20,8 +20,8 @@ from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.stage import Stage
+from test_support.brightness import save_brightness_model, write_images
 from tests.backend import ROOT
-from tests.examples.brightness import save_brightness_model, write_images
 
 DOCS = ROOT / "docs"
 SHELL = [

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
@@ -30,6 +29,7 @@ from examples.deepfake_v3.training import stage as training
 from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.stage import GATE_IMAGES
+from test_support.small_backbone import build_small_backbone
 from tests.backend import run_python
 
 pytestmark = pytest.mark.backends
