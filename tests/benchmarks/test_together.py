@@ -9,7 +9,6 @@ import pytest
 from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
-from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.training.stage import TrainingOptions
 from test_support.small_backbone import build_small_backbone
 
@@ -24,27 +23,15 @@ TOLERANCE = 1e-4  # of probabilities
 
 
 @pytest.fixture
-def benchmark(tmp_path, monkeypatch):
+def benchmark(accuracy_on_demo, monkeypatch):
     monkeypatch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
-    data = render_demo_set(
-        tmp_path / "data",
-        images_per_class={"train": 16, "val": 8, "test": 8},
-        image_size=32,
-        seed=0,
-    )
-    return accuracy.Benchmark(
-        name="demo",
-        data_dir=(str(data),),
-        weights=None,
+    return accuracy_on_demo(
+        {"train": 16, "val": 8, "test": 8},
         variants=("plain backbone",),
         seeds=(0, 1),
-        image_size=32,
-        frozen_epochs=1,
         stage_epochs=(0, 0, 1),
         batch_size=8,
         options=TrainingOptions(verbose=0, mixed_precision="float32"),
-        work_dir=str(tmp_path / "work"),
-        results_dir=str(tmp_path / "results"),
     )
 
 
