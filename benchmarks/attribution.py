@@ -25,8 +25,8 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
+from benchmarks.intervals import bootstrap_mean
 from benchmarks.record import write_result
-from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.explanation.attribution import BLOCKS, Streams, blur, occlude
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
@@ -296,13 +296,8 @@ def main(config: Benchmark) -> None:
 
 
 def _with_interval(values: list[float]) -> str:
-    each = np.asarray(values)
-    interval = bootstrap(
-        lambda weights: {"mean": weights @ each / weights.sum(axis=1)},
-        np.arange(len(each)),
-    )["mean"]
-    low, high = interval or (np.nan, np.nan)
-    return f"{each.mean():.3f} ({low:.3f} to {high:.3f})"
+    low, high = bootstrap_mean(np.asarray(values))
+    return f"{np.mean(values):.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

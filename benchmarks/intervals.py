@@ -19,6 +19,15 @@ def student_interval(values: list[float]) -> str:
     return f"{statistics.mean(values):.3f} ± {half:.3f}"
 
 
+def bootstrap_mean(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a mean over images; of one image, its value twice."""
+    intervals = bootstrap(
+        lambda weights: {"mean": weights @ values / weights.sum(axis=1)},
+        np.arange(len(values)),
+    )
+    return intervals["mean"] or (float(values[0]), float(values[0]))
+
+
 def paired_auc_difference(
     ours: Sequence[np.ndarray],
     theirs: Sequence[np.ndarray],

@@ -14,14 +14,10 @@ from pathlib import Path
 import tyro
 
 from benchmarks.record import write_result
-from tests.examples.messy_files import (
-    ANY,
-    Messy,
-    Outcome,
-    large_files,
-    messy_files,
-    outcome_of,
-)
+from test_support.messy_files.everything import messy_files
+from test_support.messy_files.messy import ANY, Messy
+from test_support.messy_files.outcome import Outcome, outcome_of
+from test_support.messy_files.sizes import large_files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

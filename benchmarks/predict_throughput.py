@@ -11,7 +11,6 @@ import io
 import json
 import statistics
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.record import backend_and_device, write_result
-from benchmarks.speed.timing import ratio
+from benchmarks.speed.timing import alternate, ratio
 from examples.deepfake_v3.demo_set import render_image
 from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.loading.data import list_files
@@ -154,12 +153,7 @@ def main(benchmark: Benchmark) -> None:
 
         forms = {"bare model": bare, "predict": predict, "decoding, one thread": decode}
         predictions, scores = predict(), bare()  # also compiles
-        seconds: dict[str, list[float]] = {name: [] for name in forms}
-        for _ in range(benchmark.rounds):
-            for name, form in forms.items():
-                start = time.perf_counter()
-                form()
-                seconds[name].append(time.perf_counter() - start)
+        seconds = alternate(forms, benchmark.rounds, warm_up=0)
     unreadable = [each for each in predictions if each.error]
     found = [each.score for each in predictions if not each.error]
     rates = {name: [len(crops) / s for s in each] for name, each in seconds.items()}

@@ -11,7 +11,6 @@ val. What a run gains on test is evidence that it had not found by itself.
 import dataclasses
 import functools
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from benchmarks.accuracy.images import group_of_each
+from benchmarks.accuracy.runs import read_runs
 from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.record import write_result
 from examples.deepfake_v3.evaluation.calibration import to_logits
@@ -157,28 +157,36 @@ def if_independent(*aucs: float) -> float:
     return float(norm.cdf(np.linalg.norm(norm.ppf(aucs))))
 
 
-def read_runs(folder: str, images: dict[str, ImageList]) -> dict[str, list[dict]]:
+def runs_on_all_images(
+    folder: str, images: dict[str, ImageList]
+) -> dict[str, list[dict]]:
     """The runs on all images of a folder by variant, in the order of their seeds.
 
     Raises:
         ValueError: If there are none, or they scored other images.
     """
-    runs: dict[str, list[dict]] = {}
-    for path in sorted(Path(folder).glob("*.json")):
-        run = json.loads(path.read_text("utf-8"))
-        if any(len(run[split]) != len(images[split]) for split in ("val", "test")):
-            raise ValueError(
-                f"{path} has scores of other images: `data_dirs` and `runs` must stand "
-                "in the same order."
-            )
-        if run["images_per_class"] is None:
-            runs.setdefault(run["variant"], []).append(run)
+
+    def of_other_images(run: dict[str, Any]) -> str:
+        if all(len(run[split]) == len(images[split]) for split in ("val", "test")):
+            return ""
+        return (
+            "has scores of other images: `data_dirs` and `runs` must stand in the same "
+            "order."
+        )
+
+    runs = {
+        variant: list(by_seed.values())
+        for (variant, count), by_seed in read_runs(
+            Path(folder), of_other_images
+        ).items()
+        if count is None
+    }
     if not runs:
         raise ValueError(
             "`runs` must be folders that `benchmarks.accuracy` kept its runs in. "
             f"Received: {folder}"
         )
-    return {name: sorted(of, key=lambda run: run["seed"]) for name, of in runs.items()}
+    return runs
 
 
 def rows_of(
@@ -244,7 +252,9 @@ def main(benchmark: ResidualEvidence) -> None:
     for data_dir, folder in zip(benchmark.data_dirs, benchmark.runs, strict=True):
         images, evidence, groups = of_images(data_dir)
         name = Path(folder).name.removeprefix("accuracy_")
-        rows += rows_of(name, images, evidence, read_runs(folder, images), groups)
+        rows += rows_of(
+            name, images, evidence, runs_on_all_images(folder, images), groups
+        )
     write_table(benchmark, rows)
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import tyro
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.accuracy.images import group_of_each
 from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.public_form import public_stream
 from benchmarks.record import write_result
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
 from examples.deepfake_v3.model import HEAD_UNITS
@@ -49,7 +49,8 @@ class Benchmark:
     """Train the forms of the stream on real and fake faces, for several seeds."""
 
     data_dir: str
-    """Images, as data_dir/{train,val,test}/{real,fake}, with groups.csv beside."""
+    """Images, as data_dir/{train,val,test}/{real,fake}; groups.csv beside them, where
+    there is one, gives the groups."""
     weights: str
     """MobileNetV2 weights, a .h5 file."""
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -141,15 +142,6 @@ def run(benchmark: Benchmark, name: str, place: str, seed: int, load) -> np.ndar
     return scores
 
 
-def read_groups(data_dir: str, images: ImageList) -> np.ndarray:
-    """The group (source video) of every image, from `groups.csv`."""
-    root = Path(data_dir)
-    groups = grouping.read_groups(root / grouping.FILE_NAME)
-    return np.array(
-        [groups[path.relative_to(root).as_posix()] for path in images.paths]
-    )
-
-
 def make_loader(benchmark: Benchmark, lists: dict[str, ImageList]):
     """Returns a function `seed -> (train, test)` that reads every image once."""
     cache: dict[bytes, dict] = {}
@@ -175,7 +167,7 @@ def make_loader(benchmark: Benchmark, lists: dict[str, ImageList]):
 def main(benchmark: Benchmark) -> None:
     """Runs all forms; the table is written anew after each seed."""
     lists = check_data_dir(benchmark.data_dir, ("train", "test"))
-    groups = read_groups(benchmark.data_dir, lists["test"])
+    groups = group_of_each([benchmark.data_dir], lists["test"])
     labels = lists["test"].labels
     load = make_loader(benchmark, lists)
     scores: dict[tuple[str, str], list[np.ndarray]] = {form: [] for form in FORMS}

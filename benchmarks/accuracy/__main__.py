@@ -9,11 +9,9 @@ finished runs are kept among the results, so that more seeds can be run on anoth
 or machine; unfinished runs go on.
 """
 
-import csv
 import dataclasses
 import functools
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,20 +22,14 @@ import tyro
 
 from benchmarks.accuracy.fused import fused_batch_normalization
 from benchmarks.accuracy.images import read_images
+from benchmarks.accuracy.runs import Runs, keep_run, read_runs, slug
 from benchmarks.accuracy.table import result_path, write_table
 from benchmarks.accuracy.variants import VARIANTS, build
-from benchmarks.record import describe_machine, describe_versions
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.mirror import with_mirror
-from examples.deepfake_v3.model import (
-    BATCH_NORM_MOMENTUM,
-    freeze_backbone,
-    rate_multipliers,
-    unfreeze_backbone,
-)
-from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.model import BATCH_NORM_MOMENTUM
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
@@ -46,12 +38,17 @@ from examples.deepfake_v3.training.stage import (
     CHANGE_NO_RESULT,
     Stage,
     TrainingOptions,
-    train_stage,
+)
+from examples.deepfake_v3.training.stages import (
+    FineTuning,
+    StagesRun,
+    enter_stage,
+    run_stages,
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class Benchmark(FineTuning):
     """Train variants of the detector on real images, for several seeds."""
 
     name: str
@@ -84,12 +81,6 @@ class Benchmark:
     """Peak learning rate with a frozen backbone."""
     rates: tuple[float, ...] = FineTuneConfig.learning_rates
     """Peak learning rates of the stages."""
-    first_layer_rate: float = FineTuneConfig.first_layer_rate
-    """Learning rate of the first backbone layer, relative to the head's."""
-    freeze_batch_norm: bool = FineTuneConfig.freeze_batch_norm
-    """Hold the backbone's batch normalisation to what it was."""
-    mirror: bool = FineTuneConfig.mirror
-    """Score each image and its mirror image, and take the mean."""
     batch_size: int = 32
     """Images a step."""
     together: bool = False
@@ -111,16 +102,9 @@ DECIDING = (
     "stage_epochs",
     "frozen_rate",
     "rates",
-    "first_layer_rate",
-    "freeze_batch_norm",
-    "mirror",
-    "batch_size",
+    *(field.name for field in dataclasses.fields(FineTuning)),
 )
 """Options that change what a run leaves, beside those of the recipe."""
-
-
-Runs = dict[tuple[str, int | None], dict[int, dict[str, Any]]]
-"""`{(variant, training images a class): {seed: run}}`."""
 
 
 def stages(benchmark: Benchmark) -> dict[int, tuple[int | None, float, int]]:
@@ -140,27 +124,22 @@ def stages(benchmark: Benchmark) -> dict[int, tuple[int | None, float, int]]:
     return {number: stage for number, stage in enumerate(listed) if stage[-1]}
 
 
-def enter_stage(
-    benchmark: Benchmark, number: int, run: Path, model: keras.Model
-) -> Stage:
+def enter(benchmark: Benchmark, number: int, run: Path, model: keras.Model) -> Stage:
     """Sets which layers a stage trains, and says how."""
     last, rate, epochs = stages(benchmark)[number]
-    backbone = any(layer.name == "backbone" for layer in model.layers)
-    if backbone and number == 0:
-        freeze_backbone(model)
-    elif backbone:
-        unfreeze_backbone(model, last, benchmark.freeze_batch_norm)
+    plan: dict[str, Any] = {
+        "name": f"stage{number}",
+        "number": number,
+        "best_path": run / f"stage{number}.keras",
+        "epochs": epochs,
+        "learning_rate": rate,
+    }
+    if any(layer.name == "backbone" for layer in model.layers):
+        return enter_stage(model, benchmark, last=last, **plan)
     return Stage(
-        name=f"stage{number}",
-        number=number,
-        best_path=run / f"stage{number}.keras",
-        epochs=epochs,
         batch_size=benchmark.batch_size,
-        learning_rate=rate,
         initial_weights=fingerprint(model.variables),
-        rate_multipliers=(
-            rate_multipliers(model, benchmark.first_layer_rate) if backbone else {}
-        ),
+        **plan,
     )
 
 
@@ -179,24 +158,18 @@ def train(
     images: dict[str, ImageList],
     options: TrainingOptions,
     run: Path,
-) -> keras.Model:
+) -> tuple[keras.Model, StagesRun]:
     """All stages of one variant; the model ends with the weights of its best epoch."""
     model = initial_model(benchmark, variant, options.seed)
-    best, log_dirs = (-1.0, model.get_weights()), []
-    for number in stages(benchmark):
-        stage = enter_stage(benchmark, number, run, model)
-        logs = train_stage(model, images, options, stage)
-        log_dirs.append(run / stage.name)
-        auc = max(epoch["val_auc"] for epoch in logs)
-        if auc > best[0]:
-            best = auc, model.get_weights()
-        else:
-            model.set_weights(best[1])
+    enter_stages = [
+        functools.partial(enter, benchmark, number, run) for number in stages(benchmark)
+    ]
+    done = run_stages(model, images, options, enter_stages)
     save_model(model, run / "model.keras")
-    forget_stages(log_dirs)
+    forget_stages(done.log_dirs)
     for path in run.glob("stage*.keras"):
         path.unlink()
-    return model
+    return model, done
 
 
 def settings_of(benchmark: Benchmark) -> dict[str, Any]:
@@ -213,31 +186,28 @@ def settings_of(benchmark: Benchmark) -> dict[str, Any]:
     return json.loads(json.dumps(settings))
 
 
+def runs_folder(benchmark: Benchmark) -> Path:
+    """Where finished runs are kept, also those of other machines."""
+    return result_path(benchmark).with_suffix("")
+
+
 def finished_runs(benchmark: Benchmark) -> Runs:
-    """The finished runs among the results, also those of other machines.
+    """The finished runs among the results.
 
     Raises:
         ValueError: If one of them had other settings.
     """
     settings = settings_of(benchmark)
-    runs: Runs = {}
-    for path in result_path(benchmark).with_suffix("").glob("*.json"):
-        run = json.loads(path.read_text())
-        if run["settings"] != settings:
-            raise ValueError(
-                f"{path} is of a run with other settings: give another `name`, or "
-                f"remove it. Received: {settings}, there: {run['settings']}"
-            )
-        runs.setdefault((run["variant"], run["images_per_class"]), {})[run["seed"]] = (
-            run
+
+    def of_other_settings(run: dict[str, Any]) -> str:
+        if run["settings"] == settings:
+            return ""
+        return (
+            "is of a run with other settings: give another `name`, or remove it. "
+            f"Received: {settings}, there: {run['settings']}"
         )
-    names = list(VARIANTS)
-    return dict(
-        sorted(
-            runs.items(),
-            key=lambda item: (-(item[0][1] or math.inf), names.index(item[0][0])),
-        )
-    )
+
+    return read_runs(runs_folder(benchmark), of_other_settings)
 
 
 def run_once(
@@ -252,12 +222,16 @@ def run_once(
     options = dataclasses.replace(
         benchmark.options, seed=seed, max_images_per_class=count, log_dir=str(work)
     )
-    model = train(benchmark, variant, images, options, work)
-    found: dict[str, Any] = {"val_auc_of_stages": best_of_stages(work)}
+    model, done = train(benchmark, variant, images, options, work)
+    best = [max(epoch["val_auc"] for epoch in logs) for logs in done.logs.values()]
+    found: dict[str, Any] = {"val_auc_of_stages": best}
     if benchmark.mirror:
         found["one_look"] = scores_of(model, images, options)
         model = with_mirror(model)
-    keep_run(benchmark, variant, count, seed, found | scores_of(model, images, options))
+    found |= scores_of(model, images, options)
+    keep_run(
+        runs_folder(benchmark), variant, count, seed, settings_of(benchmark), found
+    )
 
 
 def run_together(
@@ -273,7 +247,7 @@ def run_together(
     of_stages, looks = train_together(
         [initial_model(benchmark, variant, seed) for seed in seeds],
         [
-            functools.partial(enter_stage, benchmark, number, work)
+            functools.partial(enter, benchmark, number, work)
             for number in stages(benchmark)
         ],
         images,
@@ -289,35 +263,9 @@ def run_together(
             found |= {split: rounded(scores) for split, scores in twice.items()}
         else:
             found |= once
-        keep_run(benchmark, variant, None, seed, found)
-
-
-def slug(variant: str, count: int | None, seed: int) -> str:
-    """What the files of a run are called."""
-    return f"{variant} {count or 'all'} {seed}".replace(" ", "_").replace("/", "_")
-
-
-def keep_run(
-    benchmark: Benchmark,
-    variant: str,
-    count: int | None,
-    seed: int,
-    found: dict[str, Any],
-) -> None:
-    """Writes a finished run among the results."""
-    run = {
-        "variant": variant,
-        "images_per_class": count,
-        "seed": seed,
-        "settings": settings_of(benchmark),
-        "machine": describe_machine(),
-        "versions": describe_versions(),
-        **found,
-    }
-    folder = result_path(benchmark).with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / f"{slug(variant, count, seed)}.json") as partial:
-        partial.write_text(json.dumps(run) + "\n")
+        keep_run(
+            runs_folder(benchmark), variant, None, seed, settings_of(benchmark), found
+        )
 
 
 def scores_of(
@@ -340,15 +288,6 @@ def scores_of(
 def rounded(scores: np.ndarray) -> list[float]:
     """Scores as they are kept."""
     return [float(f"{score:.6g}") for score in scores]
-
-
-def best_of_stages(run: Path) -> list[float]:
-    """Best val AUC of each stage of a run, from its logs."""
-    best = []
-    for path in sorted(run.glob("stage*/history.csv")):
-        with path.open(newline="") as file:
-            best.append(max(float(row["val_auc"]) for row in csv.DictReader(file)))
-    return best
 
 
 def main(benchmark: Benchmark) -> None:

@@ -9,6 +9,7 @@ than the model's input are cropped at the centre. A run that is stopped begins a
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import draw_order, make_dataset
 from examples.deepfake_v3.training.augmentation import build_augmentation
 from examples.deepfake_v3.training.precision import policy_of
+from examples.deepfake_v3.training.progress import epoch_score
 from examples.deepfake_v3.training.stage import (
     AugmentedTrainer,
     Stage,
@@ -216,6 +218,28 @@ def steps_of(seed: int, stage: Stage, epoch: int, count: int) -> np.ndarray:
     return order[: steps * stage.batch_size].reshape(steps, -1).astype("int32")
 
 
+def epoch_scores(
+    labels: np.ndarray, scores: np.ndarray, label_smoothing: float
+) -> list[tuple[float, float]]:
+    """What `epoch_score` says of an epoch, by seed.
+
+    Args:
+        labels: Labels of the val images.
+        scores: Their scores, `(seeds, images)`.
+        label_smoothing: That of the training.
+    """
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
+    return [
+        epoch_score(
+            {
+                "val_auc": roc_auc_score(labels, of_seed),
+                "val_loss": float(loss(labels[:, None], of_seed[:, None])),
+            }
+        )
+        for of_seed in scores
+    ]
+
+
 def run(
     programs: Sequence[Program],
     models: Sequence[keras.Model],
@@ -234,7 +258,7 @@ def run(
     labels = jnp.asarray(images["train"].labels, "int32")
     predict = predictor_of(models[0])
     everything = [model.variables for model in models]
-    best, best_values = np.full(len(seeds), -1.0), stacked(everything)
+    best, best_values = [(-math.inf, -math.inf)] * len(seeds), stacked(everything)
     best_of_stages: list[list[float]] = [[] for _ in seeds]
     for program in programs:
         stage, epoch = program.stage, program.epoch.result()
@@ -248,11 +272,14 @@ def run(
             assign(program.others, state[1])
             values = stacked(everything)
             scores = predict(values, pixels["val"])[:, 0]
-            found = [roc_auc_score(images["val"].labels, seed) for seed in scores]
-            aucs[number] = np.where(running, found, -1)
+            found = epoch_scores(images["val"].labels, scores, options.label_smoothing)
+            aucs[number] = np.where(running, [auc for auc, _ in found], -1)
             since_best = number - aucs.argmax(axis=0)
-            better = aucs[number] > best
-            best = np.where(better, aucs[number], best)
+            better = running & [new > old for new, old in zip(found, best, strict=True)]
+            best = [
+                new if is_better else old
+                for new, old, is_better in zip(found, best, better, strict=True)
+            ]
             best_values = [
                 jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
                 for new, old in zip(values, best_values, strict=True)

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.intervals import student_interval
+from benchmarks.intervals import bootstrap_mean, student_interval
 from benchmarks.manipulation.edits import CLASSES, SETS
 from benchmarks.manipulation.network import FIRST_LAYERS
 from benchmarks.manipulation.patches import SIZE
 from benchmarks.record import write_result
-from examples.deepfake_v3.evaluation.intervals import bootstrap
 
 REFERENCE = next(iter(FIRST_LAYERS))  # what the other first layers are compared with
 
@@ -29,21 +28,6 @@ def confusion_matrix(called: np.ndarray) -> list[list[int]]:
         [int(np.sum(called[..., true, :] == call)) for call in range(len(CLASSES))]
         for true in range(len(CLASSES))
     ]
-
-
-def bootstrap_mean(by_photograph: np.ndarray) -> tuple[float, float]:
-    """95 % interval of the mean over seeds, resampling photographs.
-
-    Args:
-        by_photograph: One value a seed and photograph. Every photograph gives as many
-            patches, so that it weighs as much as its patches do.
-    """
-    means = by_photograph.mean(axis=0)
-    intervals = bootstrap(
-        lambda weights: {"mean": weights @ means / weights.sum(axis=1)},
-        np.arange(len(means)),
-    )
-    return intervals["mean"] or (float(means[0]), float(means[0]))
 
 
 def measure(runs: dict[str, dict[str, list[dict]]]) -> list[dict]:
@@ -75,9 +59,9 @@ def measure(runs: dict[str, dict[str, list[dict]]]) -> list[dict]:
                         "test_set": test_set,
                         "first_layer": first_layer,
                         "accuracies": by_photograph.mean(axis=1).tolist(),
-                        "interval": bootstrap_mean(by_photograph),
+                        "interval": bootstrap_mean(by_photograph.mean(axis=0)),
                         "differences": difference.mean(axis=1).tolist(),
-                        "difference_interval": bootstrap_mean(difference),
+                        "difference_interval": bootstrap_mean(difference.mean(axis=0)),
                         "confusion": confusion_matrix(called[first_layer]),
                     }
                 )

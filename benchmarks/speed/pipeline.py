@@ -9,7 +9,6 @@ order. The pipeline is measured without its cache, and from it.
 import dataclasses
 import itertools
 import statistics
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +19,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.record import write_result
-from benchmarks.speed.timing import ratio
+from benchmarks.speed.timing import alternate, ratio
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.images import THREADS
 from examples.deepfake_v3.loading.pipeline import PixelCache, make_dataset
@@ -138,13 +137,11 @@ def main(benchmark: Benchmark) -> None:
         )
     paths = paths[: len(paths) // benchmark.batch_size * benchmark.batch_size]
     runs = forms(benchmark, paths)
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(benchmark.rounds + 1):
-        for name, (run, count) in runs.items():
-            start = time.perf_counter()
-            run()
-            if number:  # the first round warms up
-                rates[name].append(count / (time.perf_counter() - start))
+    steps = {name: run for name, (run, _) in runs.items()}
+    rates = {
+        name: [runs[name][1] / taken for taken in seconds]
+        for name, seconds in alternate(steps, benchmark.rounds, warm_up=1).items()
+    }
     rows = []
     for name, values in rates.items():
         rate_a_core = f"{statistics.median(values) / THREADS:.0f}"

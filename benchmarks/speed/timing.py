@@ -4,6 +4,7 @@ Written here because pytest-benchmark, pyperf and asv time one form after the ot
 a machine that others use, only what runs in alternation can be compared.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -124,18 +125,22 @@ def training_step(model: keras.Model, images: np.ndarray) -> Step:
 
 
 def alternate(
-    steps: dict[str, Step], rounds: int, max_seconds: float
+    steps: dict[str, Step],
+    rounds: int,
+    max_seconds: float = math.inf,
+    warm_up: int = 2,
 ) -> dict[str, list[float]]:
-    """Seconds of every step in every round, after two steps to compile and warm up.
+    """Seconds of every step in every round.
 
     Args:
         steps: The forms by name.
         rounds: How often each is timed.
         max_seconds: Stop after so long, though not before the third round.
+        warm_up: How often each is done before, to compile it and fill caches.
     """
     for step in steps.values():
-        step()
-        step()
+        for _ in range(warm_up):
+            step()
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     begin = time.perf_counter()
     for number in range(rounds):

@@ -1,7 +1,7 @@
 """Phase 2: fine-tunes the backbone, in three stages from its end to its start."""
 
 import dataclasses
-import math
+import functools
 from pathlib import Path
 
 import keras
@@ -9,55 +9,33 @@ import keras
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
-from examples.deepfake_v3.model import (
-    load_detector,
-    rate_multipliers,
-    unfreeze_backbone,
-)
+from examples.deepfake_v3.model import load_detector
 from examples.deepfake_v3.saving.files import alone_in
-from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
+from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.training.finish import save_trained
 from examples.deepfake_v3.training.precision import choose_dtype_policy, with_policy
-from examples.deepfake_v3.training.progress import as_history, epoch_score
+from examples.deepfake_v3.training.progress import as_history
 from examples.deepfake_v3.training.stage import (
-    Stage,
     TrainingOptions,
     check_model_path,
-    check_range,
     check_room_for,
-    train_stage,
 )
+from examples.deepfake_v3.training.stages import FineTuning, enter_stage, run_stages
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FineTuneOptions(TrainingOptions):
+class FineTuneOptions(FineTuning, TrainingOptions):
     """What both ways of fine-tuning have in common."""
 
     model_path: str = "models/deepfake_detector_v3_best.keras"
     """The trained model to start from."""
     data_dir: str = "data/processed"
     """Images, as data_dir/{train,val,test}/{real,fake}."""
-    batch_size: int = 48
-    """Images a step."""
-    first_layer_rate: float = 1.0
-    """Learning rate of the first backbone layer, relative to the head's; below 1, it
-    grows geometrically with depth."""
-    freeze_batch_norm: bool = False
-    """Hold the backbone's batch normalisation to the statistics and weights that it
-    has, which do not depend on the batch: for batches of few images."""
-    mirror: bool = True
-    """Let the final model score each image and its mirror image, and give the mean.
-    It is better than one look, and takes twice the time."""
 
     def __post_init__(self):
-        super().__post_init__()
-        check_range("batch_size", self.batch_size, 1)
-        if not 0 < self.first_layer_rate <= 1:
-            raise ValueError(
-                "`first_layer_rate` must be above 0 and at most 1. "
-                f"Received: first_layer_rate={self.first_layer_rate}"
-            )
+        TrainingOptions.__post_init__(self)
+        FineTuning.__post_init__(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,7 +119,7 @@ def fine_tune_v3(
     )
     if not config.run_all_stages:
         stages = stages[:1]
-    return _run_stages(config, Path(config.output_path), stages)
+    return _fine_tune(config, Path(config.output_path), stages)
 
 
 def quick_fine_tune(
@@ -167,18 +145,18 @@ def quick_fine_tune(
     """
     config = dataclasses.replace(config or QuickFineTuneConfig(), **overrides)
     stages = [(config.unfreeze, config.learning_rate, config.epochs)]
-    return _run_stages(config, Path(config.output_path), stages)[0]
+    return _fine_tune(config, Path(config.output_path), stages)[0]
 
 
-def _run_stages(config, output_path, stages):
+def _fine_tune(config, output_path, stages):
     with (
         distributed(config.distribute, config.batch_size),
         alone_in(current_cluster().output(Path(config.log_dir))),
     ):
-        return _run_stages_here(config, output_path, stages)
+        return _fine_tune_here(config, output_path, stages)
 
 
-def _run_stages_here(config, output_path, stages):
+def _fine_tune_here(config, output_path, stages):
     cluster = current_cluster()
     # Before the model is loaded: layers without a seed draw one.
     keras.utils.set_random_seed(config.seed)
@@ -198,32 +176,23 @@ def _run_stages_here(config, output_path, stages):
         config.data_dir, report_path=cluster.output(logs / "quarantine.csv")
     )
     lost = LostImages(cluster.output(logs / "quarantine.csv"))
-    all_history, logs_of_stages, log_dirs = {}, {}, []
-    best_score, best_path = (-math.inf, -math.inf), output_path
-    for number, ((name, path), (last, learning_rate, epochs)) in enumerate(
-        zip(best_paths.items(), stages, strict=True), start=1
-    ):
-        unfreeze_backbone(model, last, config.freeze_batch_norm)
-        stage = Stage(
+    enter_stages = [
+        functools.partial(
+            enter_stage,
+            tuning=config,
             name=name,
             number=number,
             best_path=path,
-            epochs=epochs,
-            batch_size=config.batch_size,
+            last=last,
             learning_rate=learning_rate,
-            initial_weights=fingerprint(model.variables),
-            rate_multipliers=rate_multipliers(model, config.first_layer_rate),
+            epochs=epochs,
         )
-        with lost.ending_readably():
-            logged = train_stage(model, images, config, stage, lost)
-        logs_of_stages[name] = logged
-        all_history[f"stage{number}"] = as_history(logged)
-        log_dirs.append(cluster.output(logs / stage.name))
-        score = max(map(epoch_score, logged))
-        if score > best_score:
-            best_score, best_path = score, stage.best_path
-        else:
-            model.load_weights(cluster.output(best_path))
+        for number, ((name, path), (last, learning_rate, epochs)) in enumerate(
+            zip(best_paths.items(), stages, strict=True), start=1
+        )
+    ]
+    with lost.ending_readably():
+        run = run_stages(model, images, config, enter_stages, lost)
     if config.mirror:
         model = with_mirror(model)
     save_trained(
@@ -233,13 +202,16 @@ def _run_stages_here(config, output_path, stages):
         config=config,
         images=images,
         lost=lost,
-        stages=logs_of_stages,
+        stages=run.logs,
         base=config.model_path,
     )
-    forget_stages(log_dirs)
+    forget_stages(run.log_dirs)
     print(
-        f"Saved {output_path} (the best of {len(stages)} stages: {best_path}, val AUC "
-        f"{best_score[0]:.4f}), logs in {', '.join(map(str, log_dirs))}, unusable "
-        f"files in {logs / 'quarantine.csv'}."
+        f"Saved {output_path} (the best of {len(stages)} stages: {run.best_path}, val "
+        f"AUC {run.best_score[0]:.4f}), logs in {', '.join(map(str, run.log_dirs))}, "
+        f"unusable files in {logs / 'quarantine.csv'}."
     )
-    return model, all_history
+    return model, {
+        f"stage{number}": as_history(logged)
+        for number, logged in enumerate(run.logs.values(), start=1)
+    }

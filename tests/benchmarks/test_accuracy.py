@@ -130,26 +130,14 @@ def test_sets_are_mixed_split_by_split_and_keep_their_groups(tmp_path):
     assert str(leak) in str(caught.value)
 
 
-def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
-    data = render_demo_set(
-        tmp_path / "data",
-        images_per_class={"train": 4, "val": 4, "test": 4},
-        image_size=32,
-        seed=0,
-    )
-    benchmark = accuracy.Benchmark(
-        name="demo",
-        data_dir=(str(data),),
-        weights=None,
+def test_finished_runs_are_kept_and_compared(accuracy_on_demo, tmp_path, monkeypatch):
+    benchmark = accuracy_on_demo(
+        {"train": 4, "val": 4, "test": 4},
         variants=("plain backbone", "forensic stream alone"),
         seeds=(0,),
-        image_size=32,
-        frozen_epochs=1,
         stage_epochs=(0, 0, 0),
         batch_size=4,
         options=TrainingOptions(verbose=0),
-        work_dir=str(tmp_path / "work"),
-        results_dir=str(tmp_path / "results"),
     )
     accuracy.main(benchmark)
     table = json.loads((tmp_path / "results" / "accuracy_demo.json").read_text())
@@ -162,7 +150,7 @@ def test_finished_runs_are_kept_and_compared(tmp_path, monkeypatch):
         tmp_path / "work" / "demo" / "plain_backbone_all_0" / "model.keras"
     )
     assert by_hand.output_shape == (None, 1)
-    images = check_data_dir(data, ("val", "test"))
+    images = check_data_dir(benchmark.data_dir[0], ("val", "test"))
     path = tmp_path / "results" / "accuracy_demo" / "plain_backbone_all_0.json"
     run = json.loads(path.read_text())
     for model, found in ((by_hand, run["one_look"]), (with_mirror(by_hand), run)):

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.export_parity import Benchmark, main
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
-from tests.examples.brightness import save_brightness_model, write_images
+from test_support.brightness import save_brightness_model, write_images
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="writes with TensorFlow alone"

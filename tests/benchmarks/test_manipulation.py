@@ -26,8 +26,8 @@ from benchmarks.manipulation.patches import (
 )
 from benchmarks.manipulation.table import (
     accuracy_of_photographs,
-    bootstrap_mean,
     confusion_matrix,
+    measure,
 )
 
 pytestmark = pytest.mark.backends
@@ -399,7 +399,10 @@ def test_accuracy_and_confusion_count_what_was_called():
 
 def test_the_bootstrap_draws_photographs_and_not_patches():
     # Half of the photographs are all right, half all wrong, in every seed.
-    by_photograph = np.tile([0.0, 1.0] * 50, (3, 1))
-    low, high = bootstrap_mean(by_photograph)
+    called = np.tile(np.arange(6)[:, None], (100, 1, 4))
+    called[::2] = (called[::2] + 1) % 6
+    results = [{"called": {"photographs": called.tolist()}}] * 3
+    entry, *_ = measure({"easy": dict.fromkeys(FIRST_LAYERS, results)})
+    low, high = entry["interval"]
     expected = 1.96 * 0.5 / 100**0.5
     assert (high - low) / 2 == pytest.approx(expected, rel=0.1)

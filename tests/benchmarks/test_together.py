@@ -9,9 +9,8 @@ import pytest
 from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
-from benchmarks.killed_run import build_small_backbone
-from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.training.stage import TrainingOptions
+from test_support.small_backbone import build_small_backbone
 
 pytestmark = [
     pytest.mark.backends,
@@ -24,27 +23,15 @@ TOLERANCE = 1e-4  # of probabilities
 
 
 @pytest.fixture
-def benchmark(tmp_path, monkeypatch):
+def benchmark(accuracy_on_demo, monkeypatch):
     monkeypatch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
-    data = render_demo_set(
-        tmp_path / "data",
-        images_per_class={"train": 16, "val": 8, "test": 8},
-        image_size=32,
-        seed=0,
-    )
-    return accuracy.Benchmark(
-        name="demo",
-        data_dir=(str(data),),
-        weights=None,
+    return accuracy_on_demo(
+        {"train": 16, "val": 8, "test": 8},
         variants=("plain backbone",),
         seeds=(0, 1),
-        image_size=32,
-        frozen_epochs=1,
         stage_epochs=(0, 0, 1),
         batch_size=8,
         options=TrainingOptions(verbose=0, mixed_precision="float32"),
-        work_dir=str(tmp_path / "work"),
-        results_dir=str(tmp_path / "results"),
     )
 
 
@@ -79,6 +66,20 @@ def test_seeds_learn_together_what_they_learn_one_by_one(benchmark, monkeypatch)
 
     monkeypatch.setattr(accuracy, "run_together", fail)
     accuracy.main(together)
+
+
+def test_the_best_epoch_is_that_of_the_recipe():
+    from benchmarks.accuracy.together import epoch_scores
+
+    labels = np.array([0, 0, 1, 1])
+    sure, unsure = np.array([[0.1, 0.7, 0.6, 0.9], [0.4, 0.52, 0.51, 0.6]])
+    found = epoch_scores(labels, np.stack([sure, unsure]), 0.2)
+    smoothed = np.array([0.1, 0.1, 0.9, 0.9])
+    for (auc, negative_loss), scores in zip(found, (sure, unsure), strict=True):
+        assert auc == 0.75  # of four pairs, one is in the wrong order
+        expected = smoothed * np.log(scores) + (1 - smoothed) * np.log(1 - scores)
+        assert negative_loss == pytest.approx(expected.mean(), rel=1e-5)
+    assert found[0] > found[1]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
-"""A small demo set, rendered once, and a tiny one of random pixels, new each time."""
+"""Tests of `examples`, and the two small data sets that several of them read.
+
+They may import `examples`, `keras_forensics`, `test_support` and `tests.backend`.
+"""
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
+from test_support.small_backbone import build_small_backbone
 
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory):
+    """A small demo set, rendered once."""
     return render_demo_set(
         tmp_path_factory.mktemp("demo") / "data",
         images_per_class={"train": 8, "val": 4, "test": 4},

@@ -11,7 +11,7 @@ from PIL import Image
 from examples.deepfake_v3.__main__ import main
 from examples.deepfake_v3.audit import FOUND, audit_data_dir
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
-from tests.examples.scenes import save, scene
+from test_support.scenes import save, scene
 
 COUNTS = {"train": 50, "val": 30, "test": 30}
 GRAIN = {"real": 2.0, "fake": 5.0}  # what a detector may go by

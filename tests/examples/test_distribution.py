@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.devices import differences, run_on_hosts
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.saving.metadata import read_metadata
 from examples.deepfake_v3.training import distribution
@@ -15,6 +14,7 @@ from examples.deepfake_v3.training.distribution import (
     current_cluster,
     distributed,
 )
+from test_support.hosts import differences, run_on_hosts
 
 pytestmark = pytest.mark.backends
 BACKEND = keras.backend.backend()

@@ -13,14 +13,15 @@ from PIL import Image
 from pytest_examples import find_examples
 
 from examples.deepfake_v3 import __main__ as command_line
-from examples.deepfake_v3 import fine_tune, train_model
+from examples.deepfake_v3 import train_model
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.train_model import Config
+from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.stage import Stage
+from test_support.brightness import save_brightness_model, write_images
 from tests.backend import ROOT
-from tests.examples.brightness import save_brightness_model, write_images
 
 DOCS = ROOT / "docs"
 SHELL = [
@@ -35,7 +36,7 @@ SHELL = [
 def scaled_down(tmp_path, monkeypatch, small_backbone):
     """Makes what takes hours take seconds."""
     monkeypatch.chdir(tmp_path)
-    for module in (train_model, fine_tune):
+    for module in (train_model, stages):
         monkeypatch.setattr(
             module,
             "Stage",

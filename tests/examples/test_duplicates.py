@@ -13,7 +13,7 @@ from examples.deepfake_v3.auditing.duplicates import (
     near_duplicates,
     perceptual_hash,
 )
-from tests.examples.scenes import scene
+from test_support.scenes import scene
 
 
 def bits(first, second):

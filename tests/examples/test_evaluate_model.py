@@ -10,7 +10,7 @@ import pytest
 from examples.deepfake_v3 import evaluate_model
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.evaluation.metrics import compute_metrics
-from tests.examples.brightness import save_brightness_model, write_images
+from test_support.brightness import save_brightness_model, write_images
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from examples.deepfake_v3.model import build_model_v3
 from examples.deepfake_v3.training.precision import building_under
 from examples.deepfake_v3.training.progress import save_model
 from keras_forensics import ForensicStreamV3, GatedFusion, SRMLayerV3
-from tests.examples.brightness import metadata_with
+from test_support.brightness import metadata_with
 
 pytestmark = pytest.mark.backends
 

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
@@ -25,6 +24,7 @@ from examples.deepfake_v3.saving.formats import (
 )
 from examples.deepfake_v3.saving.parity import MAX_DIFFERENCE, compare, find_faults
 from keras_forensics import BayarConv2D, SRMLayerV3
+from test_support.small_backbone import build_small_backbone
 
 BACKEND = keras.backend.backend()
 HERE = [name for name, each in FORMATS.items() if BACKEND in each.needs]

@@ -4,7 +4,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from examples.deepfake_v3.auditing.file_facts import as_columns, read_file_facts
-from tests.examples.scenes import scene
+from test_support.scenes import scene
 
 
 @pytest.mark.parametrize("quality", [1, 25, 50, 75, 76, 90, 95, 100])

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from tests.examples.messy_files import messy_files, outcome_of
+from test_support.messy_files.everything import messy_files
+from test_support.messy_files.outcome import outcome_of
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="makes names, devices and links that Linux has"

@@ -25,7 +25,7 @@ from examples.deepfake_v3.saving.metadata import (
     replace_metadata,
 )
 from examples.deepfake_v3.train_model import train_model_v3
-from tests.examples.brightness import save_brightness_model, write_images
+from test_support.brightness import save_brightness_model, write_images
 
 pytestmark = pytest.mark.backends
 

@@ -22,7 +22,7 @@ from examples.deepfake_v3.saving.model_card import (
     write_training_card,
 )
 from examples.deepfake_v3.train_model import Config
-from tests.examples.brightness import SIZE, save_brightness_model, write_images
+from test_support.brightness import SIZE, save_brightness_model, write_images
 
 METADATA = Metadata(
     keras_version=keras.__version__,

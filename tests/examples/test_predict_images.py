@@ -16,7 +16,7 @@ from examples.deepfake_v3.detector import Prediction
 from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
-from tests.examples.brightness import SIZE, save_brightness_detector
+from test_support.brightness import SIZE, save_brightness_detector
 
 pytestmark = pytest.mark.backends
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from examples.deepfake_v3 import Detector
 from examples.deepfake_v3.predict_images import PredictConfig, predict_images
+from test_support.brightness import SIZE, save_brightness_detector
 from tests.backend import NAME, ROOT
-from tests.examples.brightness import SIZE, save_brightness_detector
 
 pytest.importorskip("ray", reason="needs the extra `ray`")
 pq = pytest.importorskip("pyarrow.parquet")

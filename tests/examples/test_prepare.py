@@ -16,8 +16,8 @@ from examples.deepfake_v3.auditing.file_facts import read_file_facts
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, check_data_dir
 from examples.deepfake_v3.prepare import prepare_data_dir
 from examples.deepfake_v3.preparing import sources
+from test_support.scenes import save, scene
 from tests.backend import ROOT
-from tests.examples.scenes import save, scene
 
 COUNT = 20  # images in each of the four folders
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks.killed_run import build_small_backbone
 from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import (
@@ -27,8 +26,10 @@ from examples.deepfake_v3.saving.files import alone_in
 from examples.deepfake_v3.saving.metadata import read_metadata
 from examples.deepfake_v3.train_model import Config, train_model_v3
 from examples.deepfake_v3.training import stage as training
+from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.stage import GATE_IMAGES
+from test_support.small_backbone import build_small_backbone
 from tests.backend import run_python
 
 pytestmark = pytest.mark.backends
@@ -283,7 +284,7 @@ def test_each_stage_has_its_layers_and_rates(
         seen.append((stage.learning_rate, stage.epochs, trained, min(rates)))
         return [{"val_auc": stage.number / 10, "val_loss": 1.0}]
 
-    monkeypatch.setattr(fine_tune, "train_stage", spy)
+    monkeypatch.setattr(stages, "train_stage", spy)
     path = tmp_path / "model.keras"
     # As an earlier fine-tuning leaves it.
     with_mirror(build_model_v3(weights=None, image_size=64, alpha=0.35)).save(path)
@@ -311,7 +312,7 @@ def test_stage_knows_the_model_it_started_from(demo_data, tmp_path, monkeypatch)
         seen.append(stage.initial_weights)
         return [{"val_auc": 0.5, "val_loss": 1.0}]
 
-    monkeypatch.setattr(fine_tune, "train_stage", spy)
+    monkeypatch.setattr(stages, "train_stage", spy)
     path = tmp_path / "model.keras"
     model = build_model_v3(weights=None, image_size=64, alpha=0.35)
     for change in (0.0, 0.0, 0.1):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.kill_test import kill_and_compare
+from test_support.kills import kill_and_compare
 from tests.backend import NAME
 
 pytestmark = pytest.mark.backends

@@ -1,8 +1,8 @@
 """A small run, from training to fine-tuning, that can kill itself while it writes.
 
-    python -m benchmarks.killed_run DATA RUN [--kill.event write --kill.count 40]
+    python -m test_support.killed_run DATA RUN [--kill.event write --kill.count 40]
 
-A run that is killed goes on when it is started again. See `benchmarks.kill_test`.
+A run that is killed goes on when it is started again. See `kills.py`.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ import keras
 import tyro
 
 from examples.deepfake_v3.fine_tune import fine_tune_v3
-from examples.deepfake_v3.model import LEVELS
 from examples.deepfake_v3.train_model import train_model_v3
+from test_support.small_backbone import build_small_backbone
 
 Event = Literal["never", "write", "flush", "rename", "renamed"]
 
@@ -84,16 +84,6 @@ def arm(kill: Kill) -> None:
             pathlib.Path.replace = dying(  # type: ignore[method-assign]  # on purpose
                 pathlib.Path.replace, after=kill.event == "renamed"
             )
-
-
-def build_small_backbone(input_shape, **kwargs) -> keras.Model:
-    """What `keras.applications.MobileNetV2` is called for, in seconds."""
-    x = images = keras.Input(input_shape)
-    for index, level in enumerate(LEVELS):
-        x = keras.layers.Conv2D(8, 3, 2, "same", name=f"conv_{index}")(x)
-        x = keras.layers.BatchNormalization(name=f"norm_{index}")(x)
-        x = keras.layers.ReLU(6, name=level)(x)
-    return keras.Model(images, x)
 
 
 def main(config: KilledRun) -> None:
