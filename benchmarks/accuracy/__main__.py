@@ -27,6 +27,7 @@ from benchmarks.accuracy.images import read_images
 from benchmarks.accuracy.table import result_path, write_table
 from benchmarks.accuracy.variants import VARIANTS, build
 from benchmarks.record import describe_machine, describe_versions
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import make_dataset
@@ -37,7 +38,6 @@ from examples.deepfake_v3.model import (
     rate_multipliers,
     unfreeze_backbone,
 )
-from examples.deepfake_v3.saving.files import replacing
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy

@@ -12,7 +12,7 @@ from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.evaluation.metrics import find_optimal_threshold
 from examples.deepfake_v3.explanation.explanation import Explanation
 from examples.deepfake_v3.explanation.figure import draw_explanation
-from examples.deepfake_v3.saving.metadata import Metadata
+from examples.deepfake_v3.model_files.metadata import Metadata
 from keras_forensics import ForensicStreamV3, GatedFusion
 
 SIDE = 64  # of what the detector sees, in pixels

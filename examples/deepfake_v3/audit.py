@@ -20,12 +20,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.auditing.content_statistics import measure_content
 from examples.deepfake_v3.auditing.duplicates import (
     MAX_DISTANCE,
     check_distance,
-    connected,
     exact_duplicates,
     members,
     near_duplicates,
@@ -38,6 +36,8 @@ from examples.deepfake_v3.auditing.leaks import (
     cross_validated_auc,
     transferred_auc,
 )
+from examples.deepfake_v3.files.files import replacing
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
 from examples.deepfake_v3.loading.images import (
     THREADS,
@@ -46,7 +46,6 @@ from examples.deepfake_v3.loading.images import (
     read_image,
 )
 from examples.deepfake_v3.pages.audit_page import write_page
-from examples.deepfake_v3.saving.files import replacing
 
 FOUND = 3
 """Exit code when there are warnings; 1 is an error, 2 a wrong command line."""
@@ -419,7 +418,7 @@ def _describe_set(
 def _describe_near(
     links: np.ndarray, images: Sequence[_Image], root: Path
 ) -> list[dict[str, Any]]:
-    labels = connected(len(images), links)
+    labels = grouping.connected(len(images), links)
     of_set: dict[int, list[tuple[int, int, int]]] = {}
     for first, second, distance in links.tolist():
         of_set.setdefault(labels[first], []).append((first, second, distance))

@@ -17,7 +17,7 @@ from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import Pipeline
 from examples.deepfake_v3.mirror import without_mirror
 from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.saving.metadata import (
+from examples.deepfake_v3.model_files.metadata import (
     Metadata,
     MetadataError,
     fingerprint,

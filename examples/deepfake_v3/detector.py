@@ -26,14 +26,14 @@ from examples.deepfake_v3.loading.images import (
     crop_to_size,
 )
 from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
-from examples.deepfake_v3.prediction.tiles import OVERLAP, Grid, lay_grid, mean_score
-from examples.deepfake_v3.saving.metadata import (
+from examples.deepfake_v3.model_files.metadata import (
     Metadata,
     MetadataError,
     check_sha256,
     read_metadata,
 )
+from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
+from examples.deepfake_v3.prediction.tiles import OVERLAP, Grid, lay_grid, mean_score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

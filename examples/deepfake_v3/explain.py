@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.explanation.figure import save_explanation
+from examples.deepfake_v3.files.files import check_writable
 from examples.deepfake_v3.loading.images import UnusableImageError
 from examples.deepfake_v3.predict_images import UNREADABLE, find_files
-from examples.deepfake_v3.saving.files import check_writable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.saving.files import check_writable
-from examples.deepfake_v3.saving.metadata import hash_weights, read_metadata
-from examples.deepfake_v3.saving.model_card import (
+from examples.deepfake_v3.cards.model_card import (
     card_path,
     join_card,
     last_part,
     replace_section,
     split_card,
 )
+from examples.deepfake_v3.files.files import check_writable
+from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.model_files.metadata import hash_weights, read_metadata
 
 CARD = "README.md"  # as hubs call it
 

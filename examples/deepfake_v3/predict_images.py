@@ -16,11 +16,11 @@ import tyro
 from tqdm import tqdm
 
 from examples.deepfake_v3.detector import Detector, Prediction
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.decoding import SECONDS
 from examples.deepfake_v3.loading.images import EXTENSIONS
 from examples.deepfake_v3.prediction.tiles import OVERLAP, save_heat_map
-from examples.deepfake_v3.saving.files import replacing
 from examples.deepfake_v3.training.stage import check_range
 
 UNREADABLE = 3

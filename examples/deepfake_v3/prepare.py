@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.auditing.duplicates import MAX_DISTANCE, check_distance
+from examples.deepfake_v3.files.files import replacing
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
 from examples.deepfake_v3.loading.images import THREADS, read_image
 from examples.deepfake_v3.preparing.plan import Planned, make_plan
@@ -32,7 +33,6 @@ from examples.deepfake_v3.preparing.sources import (
     inspect_all,
     list_sources,
 )
-from examples.deepfake_v3.saving.files import replacing
 
 CONFIGURATION = "prepare.json"
 MANIFEST = "manifest.csv"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import make_dataset
@@ -14,7 +15,6 @@ from examples.deepfake_v3.model import (
     freeze_backbone,
     measure_backbone_statistics,
 )
-from examples.deepfake_v3.saving.files import alone_in
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.training.finish import save_trained

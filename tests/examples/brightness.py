@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from examples.deepfake_v3.saving.metadata import Metadata, replace_metadata
+from examples.deepfake_v3.model_files.metadata import Metadata, replace_metadata
 
 SIZE = 32
 

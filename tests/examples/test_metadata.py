@@ -15,7 +15,7 @@ from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
-from examples.deepfake_v3.saving.metadata import (
+from examples.deepfake_v3.model_files.metadata import (
     MEMBER,
     Metadata,
     MetadataError,

@@ -13,7 +13,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import minimum_spanning_tree
 
 MAX_DISTANCE = 4
 """Bits that may differ. From 6 on, other people in the same pose come in."""
@@ -104,21 +104,6 @@ def _spanning(links: np.ndarray, size: int) -> np.ndarray:
     graph = coo_array((links[:, 2] + 1, (links[:, 0], links[:, 1])), shape=(size, size))
     tree = minimum_spanning_tree(graph.tocsr()).tocoo()
     return np.stack([tree.row, tree.col, tree.data - 1], axis=1).astype("int64")
-
-
-def connected(size: int, links: np.ndarray) -> np.ndarray:
-    """Numbers that are equal for what is linked, directly or through others.
-
-    Args:
-        size: Number of items.
-        links: Array whose first two columns are indices of items.
-
-    Returns:
-        Integer array of shape `(size,)`.
-    """
-    ones = np.ones(len(links), "int8")
-    graph = coo_array((ones, (links[:, 0], links[:, 1])), shape=(size, size))
-    return connected_components(graph, directed=False)[1]
 
 
 def members(labels: np.ndarray) -> Iterator[np.ndarray]:

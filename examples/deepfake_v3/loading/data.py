@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.images import EXTENSIONS, THREADS, check_image
-from examples.deepfake_v3.saving.files import replacing
 
 CLASS_NAMES = ("real", "fake")  # label 0, label 1, whatever the alphabet says
 SPLITS = ("train", "val", "test")

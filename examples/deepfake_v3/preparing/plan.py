@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.auditing.duplicates import (
-    connected,
     exact_duplicates,
     members,
     near_duplicates,
 )
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 from examples.deepfake_v3.preparing.sources import Source
 
@@ -67,7 +66,7 @@ def make_plan(
     links = [(indices[0], i) for indices in same for i in indices[1:]]
     links += [(i, j) for i, j, _ in near.tolist()]
     if config.near_duplicates == "one":
-        for alike in members(connected(len(usable), near)):
+        for alike in members(grouping.connected(len(usable), near)):
             first_of: dict[int, Source] = {}
             for i in alike:
                 if usable[i].name not in left_out:

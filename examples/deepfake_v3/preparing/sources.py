@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from tqdm import tqdm
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.auditing.duplicates import perceptual_hash
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.images import (
     THREADS,

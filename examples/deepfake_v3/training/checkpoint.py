@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList
-from examples.deepfake_v3.saving.files import replacing
 from examples.deepfake_v3.training.progress import epoch_score, refuse_nan, save_model
 
 STATE = "state.npz"

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from examples.deepfake_v3.saving.files import replacing
-from examples.deepfake_v3.saving.metadata import Metadata, add_metadata
+from examples.deepfake_v3.files.files import replacing
+from examples.deepfake_v3.model_files.metadata import Metadata, add_metadata
 from examples.deepfake_v3.training.distribution import statistics_of_one_device
 
 

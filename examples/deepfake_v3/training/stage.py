@@ -9,6 +9,7 @@ import keras
 import psutil
 from keras import ops
 
+from examples.deepfake_v3.files.files import check_room
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import (
@@ -17,7 +18,6 @@ from examples.deepfake_v3.loading.pipeline import (
     make_dataset,
     measure_rate,
 )
-from examples.deepfake_v3.saving.files import check_room
 from examples.deepfake_v3.training.augmentation import build_augmentation
 from examples.deepfake_v3.training.checkpoint import STATE, Checkpoint
 from examples.deepfake_v3.training.distribution import (

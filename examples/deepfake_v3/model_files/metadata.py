@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from examples.deepfake_v3.evaluation.metrics import Criterion, check_criterion
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
-from examples.deepfake_v3.saving.files import replacing
 from keras_forensics import __version__
 
 MEMBER = "detector.json"

@@ -16,8 +16,8 @@ from typing import Literal, get_args
 import keras
 import numpy as np
 
-from examples.deepfake_v3.saving import quantization
-from examples.deepfake_v3.saving.files import replacing, replacing_folder
+from examples.deepfake_v3.exporting import quantization
+from examples.deepfake_v3.files.files import replacing, replacing_folder
 from examples.deepfake_v3.training.precision import with_policy
 
 FormatName = Literal[

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-
-from examples.deepfake_v3.auditing.duplicates import connected
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 FILE_NAME = "groups.csv"
 
@@ -132,3 +132,18 @@ def units(groups: Sequence[str | None], links: Iterable[tuple[int, int]]) -> np.
     shared = [(i, nodes[group]) for i, group in enumerate(groups) if group]
     edges = np.array([*shared, *links], "int64").reshape(-1, 2)
     return connected(len(groups) + len(nodes), edges)[: len(groups)]
+
+
+def connected(size: int, links: np.ndarray) -> np.ndarray:
+    """Numbers that are equal for what is linked, directly or through others.
+
+    Args:
+        size: Number of items.
+        links: Array whose first two columns are indices of items.
+
+    Returns:
+        Integer array of shape `(size,)`.
+    """
+    ones = np.ones(len(links), "int8")
+    graph = coo_array((ones, (links[:, 0], links[:, 1])), shape=(size, size))
+    return connected_components(graph, directed=False)[1]

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from examples.deepfake_v3.saving.formats import FORMATS, FormatName, Run
+from examples.deepfake_v3.exporting.formats import FORMATS, FormatName, Run
 
 MAX_DIFFERENCE = 1e-4
 """Of any probability, for formats that compute in float32."""
