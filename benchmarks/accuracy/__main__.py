@@ -38,10 +38,10 @@ from examples.deepfake_v3.model import (
     rate_multipliers,
     unfreeze_backbone,
 )
+from examples.deepfake_v3.model_files.saving import save_model
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.training.progress import save_model
 from examples.deepfake_v3.training.stage import (
     CHANGE_NO_RESULT,
     Stage,

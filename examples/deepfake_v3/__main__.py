@@ -19,8 +19,10 @@ from examples.deepfake_v3.fine_tune import (
     quick_fine_tune,
 )
 from examples.deepfake_v3.package import PackageConfig, package_model
-from examples.deepfake_v3.predict_images import PredictConfig, predict_images
-from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
+from examples.deepfake_v3.predict_images import predict_images
+from examples.deepfake_v3.prediction.config import PredictConfig
+from examples.deepfake_v3.prepare import prepare_data_dir
+from examples.deepfake_v3.preparing.config import PrepareConfig
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
-from examples.deepfake_v3.calibrate_model import BATCH_SIZE
 from examples.deepfake_v3.cards.model_card import add_evaluation
+from examples.deepfake_v3.checks import Criterion, check_criterion
 from examples.deepfake_v3.evaluation.calibration import (
     at_temperature,
     fit_temperature,
@@ -19,17 +19,15 @@ from examples.deepfake_v3.evaluation.calibration import (
 from examples.deepfake_v3.evaluation.comparison import compare
 from examples.deepfake_v3.evaluation.figures import draw_figures, save_figures
 from examples.deepfake_v3.evaluation.metrics import (
-    Criterion,
-    check_criterion,
     compute_metrics,
     find_optimal_threshold,
 )
 from examples.deepfake_v3.evaluation.robustness import measure_robustness
-from examples.deepfake_v3.evaluation.scoring import Scored, Scorer
+from examples.deepfake_v3.evaluation.scoring import BATCH_SIZE, Scored, Scorer
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import Pipeline
-from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import hash_weights
 from examples.deepfake_v3.pages.card import find_worst_errors, judge, write_card
 

@@ -11,7 +11,7 @@ from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.explanation.figure import save_explanation
 from examples.deepfake_v3.files.files import check_writable
 from examples.deepfake_v3.loading.images import UnusableImageError
-from examples.deepfake_v3.predict_images import UNREADABLE, find_files
+from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

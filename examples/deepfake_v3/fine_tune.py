@@ -6,25 +6,22 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.checks import check_model_path, check_range
+from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
-from examples.deepfake_v3.model import (
-    load_detector,
-    rate_multipliers,
-    unfreeze_backbone,
-)
+from examples.deepfake_v3.model import rate_multipliers, unfreeze_backbone
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.training.finish import save_trained
 from examples.deepfake_v3.training.precision import choose_dtype_policy, with_policy
-from examples.deepfake_v3.training.progress import as_history, epoch_score
+from examples.deepfake_v3.training.progress import as_history
 from examples.deepfake_v3.training.stage import (
     Stage,
     TrainingOptions,
-    check_model_path,
-    check_range,
     check_room_for,
     train_stage,
 )

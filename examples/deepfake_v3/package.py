@@ -16,7 +16,7 @@ from examples.deepfake_v3.cards.model_card import (
     split_card,
 )
 from examples.deepfake_v3.files.files import check_writable
-from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import hash_weights, read_metadata
 
 CARD = "README.md"  # as hubs call it

@@ -25,11 +25,13 @@ from examples.deepfake_v3.model_files.metadata import (
     replace_metadata,
 )
 from examples.deepfake_v3.train_model import train_model_v3
+from keras_forensics import __version__
 from tests.examples.brightness import save_brightness_model, write_images
 
 pytestmark = pytest.mark.backends
 
 METADATA = Metadata(
+    package_version=__version__,
     keras_version=keras.__version__,
     image_size=32,
     training_data="ab" * 32,

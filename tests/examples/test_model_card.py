@@ -22,9 +22,11 @@ from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.model_files.metadata import Metadata, replace_metadata
 from examples.deepfake_v3.package import package_model
 from examples.deepfake_v3.train_model import Config
+from keras_forensics import __version__
 from tests.examples.brightness import SIZE, save_brightness_model, write_images
 
 METADATA = Metadata(
+    package_version=__version__,
     keras_version=keras.__version__,
     image_size=SIZE,
     training_data="ab" * 32,

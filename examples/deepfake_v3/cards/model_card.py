@@ -16,11 +16,11 @@ import numpy as np
 import yaml
 
 from examples.deepfake_v3.evaluation.intervals import DRAWS
+from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.evaluation.scoring import Measured
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
 from examples.deepfake_v3.model_files.metadata import Metadata
-from examples.deepfake_v3.training.progress import epoch_score
 
 # Names of the metrics: on the card, and as hubs call them.
 TITLES = {

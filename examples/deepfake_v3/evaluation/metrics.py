@@ -1,16 +1,15 @@
 """What is measured on labels and scores, and the threshold that serves best."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from examples.deepfake_v3.checks import Criterion, check_criterion
 from examples.deepfake_v3.evaluation.weighted_metrics import (
     FALSE_ALARMS,
     detection_name,
 )
-
-Criterion = Literal["f1", "youden", "balanced"]
 
 CALIBRATION_BINS = 15  # as in Guo et al., "On Calibration of Modern Neural Networks"
 
@@ -123,14 +122,6 @@ def find_optimal_threshold(
     return float(thresholds[best[np.argmin(abs(thresholds[best] - 0.5))]])
 
 
-def check_criterion(argument: str, value: str) -> None:
-    if value not in get_args(Criterion):
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(get_args(Criterion))}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
 def _checked(y_true: np.ndarray, y_score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns labels as int and scores as float64, both of shape (n,)."""
     labels = _one_dimensional("y_true", y_true)
@@ -169,6 +160,11 @@ def _one_dimensional(argument: str, values: np.ndarray) -> np.ndarray:
             f"`{argument}` must have shape (n,) or (n, 1). Received: {array.shape}"
         )
     return array
+
+
+def epoch_score(logs: Mapping[str, float]) -> tuple[float, float]:
+    """What "best" means: the highest val AUC, and of equals the lowest val loss."""
+    return logs["val_auc"], -logs["val_loss"]
 
 
 def expected_calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -17,6 +17,10 @@ from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import Pipeline, PixelCache, make_dataset
 
+BATCH_SIZE = 48
+"""Images per prediction step. Scores depend on it in their last digits, so that all
+commands share it."""
+
 
 class Measured(TypedDict):
     """A value with its 95 % interval, None where there is none."""

@@ -19,10 +19,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from examples.deepfake_v3.evaluation.metrics import Criterion, check_criterion
+from examples.deepfake_v3.checks import Criterion, check_criterion
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
-from keras_forensics import __version__
 
 MEMBER = "detector.json"
 FORMAT = 1  # of the member, raised when older code would read it wrongly
@@ -55,7 +54,7 @@ class Metadata:
             None where there is no gate, or an older version wrote this.
     """
 
-    package_version: str = __version__
+    package_version: str
     keras_version: str
     class_names: tuple[str, str] = CLASS_NAMES
     value_range: tuple[int, int] = VALUE_RANGE

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from examples.deepfake_v3.auditing.duplicates import (
 )
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
+from examples.deepfake_v3.preparing.config import PrepareConfig
 from examples.deepfake_v3.preparing.sources import Source
-
-if TYPE_CHECKING:
-    from examples.deepfake_v3.prepare import PrepareConfig
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -39,7 +36,7 @@ class Planned:
 
 
 def make_plan(
-    sources: Sequence[Source], groups: Mapping[str, str], config: "PrepareConfig"
+    sources: Sequence[Source], groups: Mapping[str, str], config: PrepareConfig
 ) -> tuple[dict[str, Planned], dict[str, str]]:
     """`{file of the result: image}`, and `{source file: why it is left out}`."""
     left_out = {source.name: source.reason for source in sources if source.reason}
@@ -105,7 +102,7 @@ def make_plan(
 
 
 def _assign_splits(
-    images: Sequence[Source], units: np.ndarray, config: "PrepareConfig"
+    images: Sequence[Source], units: np.ndarray, config: PrepareConfig
 ) -> np.ndarray:
     """The split of each image: whole units, each folder in the wanted shares."""
     folders = sorted({image.file.folder for image in images})

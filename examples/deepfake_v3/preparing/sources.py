@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
@@ -23,9 +23,7 @@ from examples.deepfake_v3.loading.images import (
     check_image,
     read_image,
 )
-
-if TYPE_CHECKING:
-    from examples.deepfake_v3.prepare import PrepareConfig
+from examples.deepfake_v3.preparing.config import PrepareConfig
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -60,7 +58,7 @@ class Source:
         return self.file.label
 
 
-def list_sources(config: "PrepareConfig", output: Path) -> list[SourceFile]:
+def list_sources(config: PrepareConfig, output: Path) -> list[SourceFile]:
     """The files of all source folders, in the order of their names."""
     folders = [
         (Path(os.path.abspath(folder)), label)
@@ -88,7 +86,7 @@ def list_sources(config: "PrepareConfig", output: Path) -> list[SourceFile]:
     )
 
 
-def find_groups(config: "PrepareConfig", files: Sequence[SourceFile]) -> dict[str, str]:
+def find_groups(config: PrepareConfig, files: Sequence[SourceFile]) -> dict[str, str]:
     """`{name of a file: group}`."""
     if config.group_pattern is not None:
         names = [file.name for file in files]

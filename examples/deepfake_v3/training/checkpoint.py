@@ -13,9 +13,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList
-from examples.deepfake_v3.training.progress import epoch_score, refuse_nan, save_model
+from examples.deepfake_v3.model_files.saving import save_model
+from examples.deepfake_v3.training.progress import refuse_nan
 
 STATE = "state.npz"
 

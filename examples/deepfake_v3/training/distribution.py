@@ -27,6 +27,7 @@ import numpy as np
 from keras import ops
 
 from examples.deepfake_v3.loading.pipeline import Share
+from examples.deepfake_v3.model_files.saving import synchronized, tensorflow_replicas
 
 Distribute = Literal["none", "devices", "hosts"]
 Result = TypeVar("Result")
@@ -308,14 +309,14 @@ class DataParallelModel(keras.Model):
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
         self.hosts = current_cluster().hosts  # replicas run in threads of their own
-        if _tensorflow_replicas() > 1:
+        if tensorflow_replicas() > 1:
             _sum_gradients_first(self.optimizer)
             for layer in self._flatten_layers():
                 for generator in layer._seed_generators:
                     _draw_for_replica(generator)
 
     def fit(self, *args, **kwargs):
-        with _synchronized(self, _tensorflow_replicas() > 1):
+        with synchronized(self, tensorflow_replicas() > 1):
             return super().fit(*args, **kwargs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -333,7 +334,7 @@ class DataParallelModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Called by Keras on TensorFlow, to build metrics from the shapes of a batch.
         # Its own asks MultiWorkerMirroredStrategy for the mean of a tuple: an error.
-        if _tensorflow_replicas() > 1:
+        if tensorflow_replicas() > 1:
             _, _, batches = next(iter(iterator))
             self._symbolic_build(
                 data_batch=keras.tree.map_structure(
@@ -343,44 +344,6 @@ class DataParallelModel(keras.Model):
                     next(batches),
                 )
             )
-
-
-@contextlib.contextmanager
-def statistics_of_one_device(model: keras.Model) -> Iterator[None]:
-    """Inside, a model that is being trained can be saved for all backends.
-
-    `BatchNormalization(synchronized=True)` cannot be loaded except on TensorFlow.
-    """
-    if _tensorflow_replicas() > 1:
-        with _synchronized(model, False):
-            yield
-    else:
-        yield
-
-
-@contextlib.contextmanager
-def _synchronized(model: keras.Model, synchronized: bool) -> Iterator[None]:
-    layers = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    before = [layer.synchronized for layer in layers]
-    for layer in layers:
-        layer.synchronized = synchronized
-    try:
-        yield
-    finally:
-        for layer, value in zip(layers, before, strict=True):
-            layer.synchronized = value
-
-
-def _tensorflow_replicas() -> int:
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _sum_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:

@@ -4,21 +4,11 @@ import contextlib
 import datetime
 import math
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
-
-from examples.deepfake_v3.files.files import replacing
-from examples.deepfake_v3.model_files.metadata import Metadata, add_metadata
-from examples.deepfake_v3.training.distribution import statistics_of_one_device
-
-
-def epoch_score(logs: Mapping[str, float]) -> tuple[float, float]:
-    """What "best" means: the highest val AUC, and of equals the lowest val loss."""
-    return logs["val_auc"], -logs["val_loss"]
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -124,17 +114,6 @@ class Forecast(keras.callbacks.Callback):
             f"at this rate, the stage ends by {end:%H:%M on %d %B}.",
             flush=True,
         )
-
-
-def save_model(
-    model: keras.Model, path: Path, metadata: Metadata | None = None
-) -> None:
-    """Saves the model whole, with its metadata if any, or leaves the old file."""
-    with replacing(path) as partial:
-        with statistics_of_one_device(model):
-            model.save(partial)
-        if metadata is not None:
-            add_metadata(partial, metadata)
 
 
 def as_history(epochs: list[dict[str, float]]) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ import keras
 import psutil
 from keras import ops
 
+from examples.deepfake_v3.checks import check_range
 from examples.deepfake_v3.files.files import check_room
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
@@ -102,19 +103,6 @@ class TrainingOptions:
 
 CHANGE_NO_RESULT = ("log_dir", "force", "cache_gb", "pipeline", "verbose")
 """Options that say how, not what, is trained."""
-
-
-def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises a `ValueError` naming the option unless `low <= value <= high`."""
-    if not low <= value <= high:
-        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"`{name}` must be {limits}. Received: {name}={value}")
-
-
-def check_model_path(name: str, path: str) -> None:
-    """Raises a `ValueError` naming the option unless it is a `.keras` file."""
-    if Path(path).suffix != ".keras":
-        raise ValueError(f"`{name}` must end in .keras. Received: {name}={path!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
