@@ -1,14 +1,13 @@
 """Command line of the detector: `python -m examples.deepfake_v3 --help`."""
 
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import tyro
 
 from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
+from examples.deepfake_v3.errors import UserError
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.explain import ExplainConfig, explain_images
 from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
@@ -53,10 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = dict(COMMANDS.values())[type(config)]
     try:
         run(config)
-    except (OSError, ValueError, FloatingPointError, ImportError) as error:
-        origin = traceback.extract_tb(error.__traceback__)[-1].filename
-        if not Path(origin).is_relative_to(Path(__file__).parent):
-            raise  # not one of ours, which say what to do
+    except UserError as error:  # all others are mistakes of the code
         sys.exit(f"error: {error}")
 
 

@@ -25,6 +25,7 @@ from examples.deepfake_v3.auditing.duplicates import (
 from examples.deepfake_v3.auditing.findings import judge
 from examples.deepfake_v3.auditing.inspection import AuditedImage, inspect, relative
 from examples.deepfake_v3.auditing.measurement import groups_across_splits, measure
+from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
@@ -141,7 +142,7 @@ def _list_places(root: Path) -> list[tuple[Path, str, int]]:
         for path in list_files(root / split / name)
     ]
     if not files:
-        raise FileNotFoundError(
+        raise NotThereError(
             f"`data_dir` must hold images as {{{','.join(SPLITS)}}}/"
             f"{{{','.join(CLASS_NAMES)}}}; there is no file in such a folder. "
             f"Received: data_dir={str(root)!r}"
@@ -154,7 +155,7 @@ def _find_groups(
 ) -> tuple[dict[str, str], str]:
     """`{file below root: group}` and where that comes from."""
     if config.groups is not None and config.group_pattern is not None:
-        raise ValueError(
+        raise InputError(
             "Give `groups` or `group_pattern`, not both. Received: "
             f"groups={config.groups!r}, group_pattern={config.group_pattern!r}"
         )

@@ -10,6 +10,7 @@ import keras
 
 from examples.deepfake_v3.cards.model_card import add_evaluation
 from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.evaluation.calibration import (
     at_temperature,
     fit_temperature,
@@ -98,7 +99,7 @@ def evaluate_model_v3(
     config = dataclasses.replace(config or EvaluateConfig(), **overrides)
     check_criterion("threshold_criterion", config.threshold_criterion)
     if config.robustness_images < 0:
-        raise ValueError(
+        raise InputError(
             "`robustness_images` must be 0 or more. Received: "
             f"robustness_images={config.robustness_images}"
         )
@@ -214,7 +215,7 @@ def _check_test_dirs(config: EvaluateConfig) -> list[tuple[str, Scorer, ImageLis
     for number, directory in enumerate(config.test_dirs, 1):
         folders = [Path(directory) / "test" / name for name in CLASS_NAMES]
         if missing := [str(folder) for folder in folders if not folder.is_dir()]:
-            raise FileNotFoundError(
+            raise NotThereError(
                 "`test_dirs` must be directories with test/{real,fake}. Missing: "
                 f"{', '.join(missing)}. Received: test_dirs={config.test_dirs}"
             )

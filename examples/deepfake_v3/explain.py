@@ -8,6 +8,7 @@ import tyro
 from tqdm import tqdm
 
 from examples.deepfake_v3.detector import Detector
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.explanation.figure import save_explanation
 from examples.deepfake_v3.files.files import check_writable
 from examples.deepfake_v3.loading.images import UnusableImageError
@@ -33,7 +34,7 @@ class ExplainConfig:
 
     def __post_init__(self):
         if not self.sources:
-            raise ValueError(
+            raise InputError(
                 "`sources` must name what to explain: files, folders, globs or '-'. "
                 "Received: sources=()"
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from examples.deepfake_v3.detector import Detector
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.exporting.formats import (
     FORMATS,
     FormatName,
@@ -61,12 +62,12 @@ class ExportConfig:
     def __post_init__(self):
         for name in ("images", "calibration_images"):
             if getattr(self, name) < 2:
-                raise ValueError(
+                raise InputError(
                     f"`{name}` must be at least 2, one a class. "
                     f"Received: {name}={getattr(self, name)}"
                 )
         if not self.formats or self.rounds < 0:
-            raise ValueError(
+            raise InputError(
                 "`formats` must name one at least, and `rounds` be 0 or more. "
                 f"Received: formats={self.formats}, rounds={self.rounds}"
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.checks import check_model_path, check_range
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.loading.data import check_data_dir
@@ -51,7 +52,7 @@ class FineTuneOptions(TrainingOptions):
         super().__post_init__()
         check_range("batch_size", self.batch_size, 1)
         if not 0 < self.first_layer_rate <= 1:
-            raise ValueError(
+            raise InputError(
                 "`first_layer_rate` must be above 0 and at most 1. "
                 f"Received: first_layer_rate={self.first_layer_rate}"
             )
@@ -80,7 +81,7 @@ class FineTuneConfig(FineTuneOptions):
             not all(isinstance(values, (list, tuple)) and values for values in stages)
             or len({len(values) for values in stages}) > 1
         ):
-            raise ValueError(
+            raise InputError(
                 "`unfreeze`, `learning_rates` and `epochs` must be tuples of one "
                 f"length, a value a stage. Received: unfreeze={self.unfreeze}, "
                 f"learning_rates={self.learning_rates}, epochs={self.epochs}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.errors import DownloadError, InputError, NotThereError
 from keras_forensics.layers import (
     ChannelAttention,
     ForensicStreamV3,
@@ -124,7 +125,7 @@ def fake_probability(features, dropout=0.3):
 
 def _build_backbone(weights, image_size, alpha) -> keras.Model:
     if weights not in ("imagenet", None) and not Path(weights).is_file():
-        raise FileNotFoundError(
+        raise NotThereError(
             "`weights` must be 'imagenet', None or a .h5 file. "
             f"Received: weights={str(weights)!r}, which does not exist"
         )
@@ -139,12 +140,12 @@ def _build_backbone(weights, image_size, alpha) -> keras.Model:
         if weights is None:
             raise
         if weights == "imagenet" and "URL fetch failure" in str(error):
-            raise ConnectionError(
+            raise DownloadError(
                 f"The ImageNet weights could not be downloaded: {error}. Where there "
                 "is no network, fetch that file elsewhere and pass it: weights="
                 "'FILE.h5' (on the command line, --weights FILE.h5)."
             ) from error
-        raise ValueError(
+        raise InputError(
             f"`weights` does not fit MobileNetV2 of width `alpha` without its top. "
             f"Received: weights={str(weights)!r}, alpha={alpha}. Keras says: {error}"
         ) from error

@@ -15,6 +15,8 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from examples.deepfake_v3.errors import InputError
+
 MAX_DISTANCE = 4
 """Bits that may differ. From 6 on, other people in the same pose come in."""
 
@@ -39,7 +41,7 @@ def perceptual_hash(pixels: np.ndarray) -> int | None:
 def check_distance(max_distance: int) -> None:
     """Raises ValueError if it is no number of bits that makes sense."""
     if not 0 <= max_distance <= BITS // 4:
-        raise ValueError(
+        raise InputError(
             "`near_duplicate_distance` must be 0 to 16 of the 64 bits: unrelated "
             "images differ in about 32. Received: "
             f"near_duplicate_distance={max_distance}"

@@ -1,1 +1,4 @@
-"""x."""
+"""Model cards, written and read.
+
+May import from `errors`, `files`, `loading`, `model_files`, `evaluation`.
+"""

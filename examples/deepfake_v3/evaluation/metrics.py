@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.weighted_metrics import (
     FALSE_ALARMS,
     detection_name,
@@ -41,7 +42,7 @@ def compute_metrics(
     """
     labels, scores = _checked(y_true, y_score)
     if not 0 <= threshold <= 1:
-        raise ValueError(
+        raise InputError(
             f"`threshold` must lie in [0, 1]. Received: threshold={threshold}"
         )
     called_fake = scores >= threshold
@@ -138,13 +139,13 @@ def _checked(y_true: np.ndarray, y_score: np.ndarray) -> tuple[np.ndarray, np.nd
             f"{found[:10].tolist()}"
         )
     if len(found) < 2:
-        raise ValueError(
+        raise InputError(
             "`y_true` must hold both real (0) and fake (1) images, or there is "
             f"nothing to tell apart. Received: only {found.tolist()}"
         )
     wrong = scores[~((scores >= 0) & (scores <= 1))]  # NaN is neither
     if wrong.size:
-        raise ValueError(
+        raise InputError(
             "`y_score` must hold finite probabilities in [0, 1]; apply a sigmoid to "
             f"logits first. Received: {wrong.size} others, such as {wrong[0]}"
         )

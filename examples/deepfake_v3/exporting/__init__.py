@@ -1,1 +1,4 @@
-"""x."""
+"""Files for other runtimes, and their comparison with Keras.
+
+May import from `errors`, `files`, `training`.
+"""

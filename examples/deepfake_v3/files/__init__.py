@@ -1,1 +1,4 @@
-"""Files that are whole: models, their cards, other formats."""
+"""Writing files so that no reader meets half of one.
+
+May import from `errors`.
+"""

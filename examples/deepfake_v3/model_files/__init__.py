@@ -1,1 +1,4 @@
-"""x."""
+"""Model files: what they carry beside the weights, reading and writing.
+
+May import from `errors`, `checks`, `files`, `loading`.
+"""

@@ -9,6 +9,7 @@ import keras
 
 # Loading needs the layers registered.
 import keras_forensics.layers  # noqa: F401
+from examples.deepfake_v3.errors import InputError, NotThereError
 
 # Layers of Keras that hold pickles, bytecode or foreign graphs.
 CODE_LAYERS = {"Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
@@ -30,7 +31,7 @@ def load_detector(model_path: str | Path, argument: str = "model_path") -> keras
             that does not map square RGB images to one probability.
     """
     if not Path(model_path).is_file():
-        raise FileNotFoundError(
+        raise NotThereError(
             f"There is no model at `{argument}`: {model_path}. Train one with `python "
             "-m examples.deepfake_v3 train`, or give the path of yours."
         )
@@ -42,7 +43,7 @@ def load_detector(model_path: str | Path, argument: str = "model_path") -> keras
         or (width, channels) != (height, 3)
         or model.output_shape[1:] != (1,)
     ):
-        raise ValueError(
+        raise InputError(
             f"The model at `{argument}`, {model_path}, must map square RGB images of a "
             "fixed size, (batch, size, size, 3), to one probability, (batch, 1). "
             f"Received: input_shape={model.input_shape}, "
@@ -57,13 +58,13 @@ def _refuse_code(path: str | Path, argument: str) -> None:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ValueError(
+        raise InputError(
             f"The file at `{argument}`, {path}, is no model in Keras's .keras format, "
             "or damaged. HDF5 files, SavedModels and pickles are not loaded: save "
             f"yours with model.save('model.keras'). Received: {error}"
         ) from error
     if found := CODE_LAYERS & set(_class_names(config)):
-        raise ValueError(
+        raise InputError(
             f"The model at `{argument}`, {path}, holds layers that run code from the "
             "file, so it is not loaded. Replace them by registered layers, and save "
             f"it anew. Received: {', '.join(sorted(found))}"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
 
@@ -30,7 +31,7 @@ VALUE_RANGE = (0, 255)
 """Grey levels of the pixels that a detector takes."""
 
 
-class MetadataError(ValueError):
+class MetadataError(InputError):
     """A file whose metadata is missing or does not agree with the rest of it."""
 
 
@@ -80,7 +81,7 @@ class Metadata:
         }
         for name, fine in allowed.items():
             if not fine:
-                raise ValueError(
+                raise InputError(
                     f"`{name}` of a detector cannot be this. Received: "
                     f"{name}={getattr(self, name)!r}"
                 )

@@ -6,6 +6,7 @@ from typing import Literal
 import tyro
 
 from examples.deepfake_v3.checks import check_range
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading.decoding import SECONDS
 from examples.deepfake_v3.prediction.tiles import OVERLAP
 
@@ -58,7 +59,7 @@ class PredictConfig:
 
     def __post_init__(self):
         if not self.sources:
-            raise ValueError(
+            raise InputError(
                 "`sources` must name what to score: files, folders, globs or '-'. "
                 "Received: sources=()"
             )
@@ -70,12 +71,12 @@ class PredictConfig:
         check_range("ray_cpus", self.ray_cpus, 0.01)
         check_range("ray_gpus", self.ray_gpus, 0)
         if not self.decode_seconds > 0:
-            raise ValueError(
+            raise InputError(
                 "`decode_seconds` must be positive. "
                 f"Received: decode_seconds={self.decode_seconds}"
             )
         if self.maps_dir is not None and not self.tiles:
-            raise ValueError(
+            raise InputError(
                 "`maps_dir` needs `tiles`, whose scores are in the maps. "
                 f"Received: maps_dir={self.maps_dir!r}, tiles=False"
             )

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from examples.deepfake_v3.errors import InputError, MissingPackageError, NotThereError
 from examples.deepfake_v3.loading.images import MAX_BYTES, UnusableImageError
 from examples.deepfake_v3.prediction.config import PredictConfig
 from examples.deepfake_v3.prediction.prediction import Prediction, as_row
@@ -73,7 +74,7 @@ def predict_on_ray(
     """
     ray = _import_ray()
     if config.output is None or config.maps_dir is not None:
-        raise ValueError(
+        raise InputError(
             "`engine='ray'` needs `output`, a directory or bucket path for the shards, "
             "and writes score maps there instead of to `maps_dir`. Received: "
             f"output={config.output!r}, maps_dir={config.maps_dir!r}"
@@ -114,7 +115,7 @@ def _import_ray() -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "`engine='ray'` needs Ray Data: pip install 'ray[data]', or "
             "pip install -e '.[ray]' in a checkout. Received: engine='ray'"
         ) from error
@@ -252,7 +253,7 @@ class ShardedOutput:
         with self.filesystem.open_input_stream(path) as file:
             before = json.loads(file.read())
         if changed := [name for name in settings if before.get(name) != settings[name]]:
-            raise ValueError(
+            raise InputError(
                 f"{self.root} holds shards of another run, which differs in: "
                 f"{', '.join(changed)}. Give that one's model, files and options to go "
                 f"on with it, or another `output`. Received: output={self.root!r}"
@@ -337,7 +338,7 @@ def _find_files(sources: Iterable[str]) -> list[str]:
             # Workers have another working directory.
             found += [os.path.abspath(file) for file in find_files([source])[0]]
     if not found:
-        raise FileNotFoundError(
+        raise NotThereError(
             f"There is nothing to score. Received: sources={tuple(sources)}"
         )
     return found
@@ -348,7 +349,7 @@ def _read_list(source: str) -> list[str]:
     with filesystem.open_input_file(path) as file:
         names = pq.read_schema(file).names
         if LIST_COLUMN not in names:
-            raise ValueError(
+            raise InputError(
                 f"A Parquet list must have a column {LIST_COLUMN!r} of paths. "
                 f"Received: {source!r} with columns {names}"
             )

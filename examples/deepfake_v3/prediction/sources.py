@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from examples.deepfake_v3.errors import NotThereError
 from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.images import EXTENSIONS
 
@@ -41,7 +42,7 @@ def find_files(sources: Iterable[str]) -> tuple[list[str], dict[str, int]]:
             else:
                 ignored[extension] += 1
     if not found:
-        raise FileNotFoundError(
+        raise NotThereError(
             "There is nothing to score. Give files, folders with images "
             f"({', '.join(sorted(IMAGE_EXTENSIONS))}), or globs. Received: "
             f"sources={tuple(sources)}"

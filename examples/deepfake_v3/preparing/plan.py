@@ -11,6 +11,7 @@ from examples.deepfake_v3.auditing.duplicates import (
     members,
     near_duplicates,
 )
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 from examples.deepfake_v3.preparing.config import PrepareConfig
@@ -77,7 +78,7 @@ def make_plan(
         if not any(usable[i].label == label for i in kept):
             lost = [source.name for source in sources if source.label == label]
             example = f"{lost[0]}: {left_out[lost[0]]}" if lost else "there is no file"
-            raise ValueError(
+            raise InputError(
                 f"There is no usable image of class {name!r} in its folders ({example})"
                 f". Received: {name}={getattr(config, name)}"
             )
@@ -133,7 +134,7 @@ def _assign_splits(
         found = np.bincount(splits[labels == label], minlength=len(SPLITS))
         if not found.all():
             empty = ", ".join(s for s, n in zip(SPLITS, found, strict=True) if not n)
-            raise ValueError(
+            raise InputError(
                 f"Class {name!r} is too small: nothing is left for {empty}. It has "
                 f"{found.sum()} images in {len(set(unit_of[labels == label]))} sets "
                 "that may not be separated (groups and near duplicates). Add images, "

@@ -15,6 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from examples.deepfake_v3.auditing.duplicates import perceptual_hash
+from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.images import (
@@ -67,14 +68,14 @@ def list_sources(config: PrepareConfig, output: Path) -> list[SourceFile]:
     ]
     for folder, _ in folders:
         if not folder.is_dir():
-            raise FileNotFoundError(
+            raise NotThereError(
                 "`real` and `fake` must be folders. "
                 f"Received: {str(folder)!r}, which is none"
             )
     places = [folder.resolve() for folder, _ in folders]
     for place, other in combinations([*places, output.resolve()], 2):
         if place.is_relative_to(other) or other.is_relative_to(place):
-            raise ValueError(
+            raise InputError(
                 "`real`, `fake` and `output_dir` must be folders none of which holds "
                 f"another. Received: {str(place)!r} and {str(other)!r}"
             )
@@ -102,7 +103,7 @@ def find_groups(config: PrepareConfig, files: Sequence[SourceFile]) -> dict[str,
             if folder / file in names_by_path
         }
         if not named:
-            raise ValueError(
+            raise InputError(
                 "`groups` must name files of the source folders, from the folder that "
                 f"it is in. Received: groups={manifest!r}, which names none"
             )

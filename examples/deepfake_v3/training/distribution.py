@@ -26,6 +26,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading.pipeline import Share
 from examples.deepfake_v3.model_files.saving import synchronized, tensorflow_replicas
 
@@ -112,7 +113,7 @@ class Cluster:
             if len(set(column)) > 1
         ]
         if differing:
-            raise ValueError(
+            raise InputError(
                 f"The hosts differ in: {', '.join(differing)}. Give all of them the "
                 "same command, images, model and versions; to go on with an earlier "
                 "run, they must all be able to read its logs and models. "
@@ -140,7 +141,7 @@ class Cluster:
         if keras.backend.backend() != "tensorflow" or self.strategy is None:
             return dataset
         if not hasattr(dataset, "rebatch"):
-            raise ValueError(
+            raise InputError(
                 "On TensorFlow, several devices are fed from `pipeline='tf'`. Received "
                 f"a dataset of another: {type(dataset).__name__}"
             )
@@ -177,7 +178,7 @@ def distributed(distribute: Distribute, batch_size: int) -> Iterator[None]:
         return
     cluster = _connect(distribute)
     if batch_size % cluster.devices:
-        raise ValueError(
+        raise InputError(
             f"`batch_size` must be a multiple of the {cluster.devices} devices that "
             f"share a batch. Received: batch_size={batch_size}"
         )
@@ -202,7 +203,7 @@ def on_one_device(function: Callable[[], Result]) -> Result:
 
 def _connect(distribute: Distribute) -> Cluster:
     if distribute not in get_args(Distribute):
-        raise ValueError(
+        raise InputError(
             f"`distribute` must be one of {get_args(Distribute)}. "
             f"Received: distribute={distribute!r}"
         )
@@ -212,13 +213,13 @@ def _connect(distribute: Distribute) -> Cluster:
         case "tensorflow":
             cluster = _connect_tensorflow(distribute)
         case backend:
-            raise ValueError(
+            raise InputError(
                 f"Keras trains on one device only with the {backend} backend. Set "
                 "KERAS_BACKEND=jax or tensorflow, or leave out `distribute`. "
                 f"Received: distribute={distribute!r}"
             )
     if cluster.devices < 2:
-        raise ValueError(
+        raise InputError(
             "There is only one device, so that `distribute` would do nothing. Leave it "
             "out, or look why the others are not seen (drivers, CUDA_VISIBLE_DEVICES). "
             f"Received: distribute={distribute!r}"
@@ -243,7 +244,7 @@ def _connect_jax(distribute: Distribute) -> Cluster:
         )
     of_host = collections.Counter(device.process_index for device in jax.devices())
     if len(set(of_host.values())) > 1:
-        raise ValueError(
+        raise InputError(
             "All hosts must have as many devices, since they share batches evenly. "
             f"Received: devices of each host={dict(of_host)}"
         )
@@ -292,8 +293,8 @@ def _tensorflow_strategy(distribute: Distribute):
         ) from error
 
 
-def _no_cluster(what: str) -> ValueError:
-    return ValueError(
+def _no_cluster(what: str) -> InputError:
+    return InputError(
         f"`distribute='hosts'` needs a cluster of hosts: set {what}. See "
         "docs/guides/several-devices.md. Received: distribute='hosts'"
     )

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples.deepfake_v3.errors import DivergedError
+
 
 class StopAtNaN(keras.callbacks.Callback):
     """Ends the run with an error soon after the loss is not a number.
@@ -27,7 +29,7 @@ class StopAtNaN(keras.callbacks.Callback):
 def refuse_nan(name: str, value, when: str) -> None:
     """Raises a `FloatingPointError` unless all of `value` is finite."""
     if not np.all(np.isfinite(value)):
-        raise FloatingPointError(
+        raise DivergedError(
             f"{name} became NaN or infinite {when}. The best model and the state "
             "before this epoch are kept. Try a lower learning_rate, a smaller "
             "clipnorm, or mixed_precision='float32'; with force (--force), the same "

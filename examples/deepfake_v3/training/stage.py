@@ -10,6 +10,7 @@ import psutil
 from keras import ops
 
 from examples.deepfake_v3.checks import check_range
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.files.files import check_room
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
@@ -92,7 +93,7 @@ class TrainingOptions:
         if self.cache_gb is not None:
             check_range("cache_gb", self.cache_gb, 0)
         if not self.clipnorm > 0:
-            raise ValueError(
+            raise InputError(
                 f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
             )
         check_range("patience", self.patience, 1)
@@ -134,7 +135,7 @@ class Stage:
         check_range("epochs", self.epochs, 1)
         check_range("batch_size", self.batch_size, 1)
         if not self.learning_rate > 0:
-            raise ValueError(
+            raise InputError(
                 "`learning_rate` must be positive. "
                 f"Received: learning_rate={self.learning_rate}"
             )
