@@ -31,7 +31,8 @@ from examples.deepfake_v3.explanation.attribution import BLOCKS, Streams, blur, 
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
 from examples.deepfake_v3.mirror import without_mirror
-from examples.deepfake_v3.model import LEVELS, load_detector
+from examples.deepfake_v3.model import LEVELS
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.training.precision import with_policy
 
 RESULTS = Path(__file__).parent / "results"

@@ -14,7 +14,7 @@ import tyro
 
 from benchmarks.record import write_result
 from examples.deepfake_v3.export_model import BATCH_SIZES, ExportConfig, export_model_v3
-from examples.deepfake_v3.saving.parity import (
+from examples.deepfake_v3.exporting.parity import (
     MAX_AUC_LOSS,
     MAX_DIFFERENCE,
     MIN_AGREEMENT,

@@ -27,12 +27,13 @@ from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.decoding import decode_ahead
 from examples.deepfake_v3.loading.images import UnusableImageError, read_image
 from examples.deepfake_v3.model import build_model_v3
-from examples.deepfake_v3.predict_images import IMAGE_EXTENSIONS, find_files
+from examples.deepfake_v3.model_files.metadata import Metadata
 from examples.deepfake_v3.prediction.batch_scoring import (
     estimate_batch_size,
     score_crops,
 )
-from examples.deepfake_v3.saving.metadata import Metadata
+from examples.deepfake_v3.prediction.sources import IMAGE_EXTENSIONS, find_files
+from keras_forensics import __version__
 
 SIZES = ((256, 256), (400, 300), (640, 480), (800, 600), (1024, 768))  # pixels
 FORMATS = ("jpg", "jpg", "jpg", "png", "webp")  # as often as here
@@ -113,6 +114,7 @@ def make_detector(benchmark: Benchmark) -> Detector:
     keras.utils.set_random_seed(0)
     model = build_model_v3(benchmark.weights, benchmark.image_size, benchmark.alpha)
     metadata = Metadata(
+        package_version=__version__,
         keras_version=keras.__version__,
         image_size=benchmark.image_size,
         training_data=None,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.files.files import replacing
 
 PACKAGES = ("keras", "numpy", "tensorflow", "jax", "torch", "scikit-learn", "pillow")
 

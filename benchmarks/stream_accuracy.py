@@ -20,10 +20,10 @@ from benchmarks.accuracy.images import group_of_each
 from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.public_form import public_stream
 from benchmarks.record import write_result
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
 from examples.deepfake_v3.model import HEAD_UNITS
-from examples.deepfake_v3.saving.files import replacing
 from keras_forensics.layers import ForensicStreamV3, GatedFusion
 from keras_forensics.schedules import WarmupCosineDecay
 

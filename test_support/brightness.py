@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from examples.deepfake_v3.saving.metadata import Metadata, replace_metadata
+from examples.deepfake_v3.model_files.metadata import Metadata, replace_metadata
+from keras_forensics import __version__
 
 SIZE = 32
 
@@ -24,6 +25,7 @@ def save_brightness_model(path, bias=0.0):
 def metadata_with(threshold, image_size=SIZE):
     """What `calibrate` would store beside a model."""
     return Metadata(
+        package_version=__version__,
         keras_version=keras.__version__,
         image_size=image_size,
         training_data=None,

@@ -29,11 +29,13 @@ from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.mirror import with_mirror
-from examples.deepfake_v3.model import BATCH_NORM_MOMENTUM
+from examples.deepfake_v3.model import (
+    BATCH_NORM_MOMENTUM,
+)
+from examples.deepfake_v3.model_files.saving import save_model
 from examples.deepfake_v3.train_model import Config
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.training.progress import save_model
 from examples.deepfake_v3.training.stage import (
     CHANGE_NO_RESULT,
     Stage,

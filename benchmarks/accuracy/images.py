@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.deepfake_v3.auditing.groups import find_manifest
 from examples.deepfake_v3.loading.data import (
     SPLITS,
     ImageList,
     check_data_dir,
     refuse_repeated_content,
 )
+from examples.deepfake_v3.loading.groups import find_manifest
 
 
 def read_images(data_dirs: Sequence[str]) -> dict[str, ImageList]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.accuracy.variants import VARIANTS
 from benchmarks.record import describe_machine, describe_versions
-from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.files.files import replacing
 
 Runs = dict[tuple[str, int | None], dict[int, dict[str, Any]]]
 """`{(variant, training images a class): {seed: run}}`."""

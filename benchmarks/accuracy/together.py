@@ -21,11 +21,11 @@ import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import draw_order, make_dataset
 from examples.deepfake_v3.training.augmentation import build_augmentation
 from examples.deepfake_v3.training.precision import policy_of
-from examples.deepfake_v3.training.progress import epoch_score
 from examples.deepfake_v3.training.stage import (
     AugmentedTrainer,
     Stage,

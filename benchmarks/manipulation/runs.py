@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.manipulation.edits import SETS
 from benchmarks.manipulation.network import build_network
 from benchmarks.manipulation.patches import Patches, cut_patches, edit_photographs
-from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.files.files import replacing
 from keras_forensics.schedules import WarmupCosineDecay
 
 

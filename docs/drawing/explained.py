@@ -12,8 +12,8 @@ from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.evaluation.metrics import find_optimal_threshold
 from examples.deepfake_v3.explanation.explanation import Explanation
 from examples.deepfake_v3.explanation.figure import draw_explanation
-from examples.deepfake_v3.saving.metadata import Metadata
-from keras_forensics import ForensicStreamV3, GatedFusion
+from examples.deepfake_v3.model_files.metadata import Metadata
+from keras_forensics import ForensicStreamV3, GatedFusion, __version__
 
 SIDE = 64  # of what the detector sees, in pixels
 CHANNELS = 16
@@ -62,6 +62,7 @@ def small_detector() -> Detector:
     scores = model.predict(val_squares, verbose=0)[:, 0]
     gates = keras.Model(images, gate).predict(val_squares, verbose=0)
     metadata = Metadata(
+        package_version=__version__,
         keras_version=keras.__version__,
         image_size=SIDE,
         training_data=None,

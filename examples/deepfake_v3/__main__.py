@@ -1,14 +1,13 @@
 """Command line of the detector: `python -m examples.deepfake_v3 --help`."""
 
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 import tyro
 
 from examples.deepfake_v3.audit import AuditConfig, audit
 from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
+from examples.deepfake_v3.errors import UserError
 from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
 from examples.deepfake_v3.explain import ExplainConfig, explain_images
 from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
@@ -19,8 +18,10 @@ from examples.deepfake_v3.fine_tune import (
     quick_fine_tune,
 )
 from examples.deepfake_v3.package import PackageConfig, package_model
-from examples.deepfake_v3.predict_images import PredictConfig, predict_images
-from examples.deepfake_v3.prepare import PrepareConfig, prepare_data_dir
+from examples.deepfake_v3.predict_images import predict_images
+from examples.deepfake_v3.prediction.config import PredictConfig
+from examples.deepfake_v3.prepare import prepare_data_dir
+from examples.deepfake_v3.preparing.config import PrepareConfig
 from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
 from examples.deepfake_v3.train_model import Config, train_model_v3
 
@@ -51,10 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = dict(COMMANDS.values())[type(config)]
     try:
         run(config)
-    except (OSError, ValueError, FloatingPointError, ImportError) as error:
-        origin = traceback.extract_tb(error.__traceback__)[-1].filename
-        if not Path(origin).is_relative_to(Path(__file__).parent):
-            raise  # not one of ours, which say what to do
+    except UserError as error:  # all others are mistakes of the code
         sys.exit(f"error: {error}")
 
 

@@ -26,6 +26,7 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
+from examples.deepfake_v3.errors import InputError, TakenError
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 
 IMAGES_PER_CLASS = MappingProxyType({"train": 300, "val": 75, "test": 150})
@@ -275,17 +276,17 @@ def _manifest(images_per_class: Mapping[str, int], image_size: int, seed: int) -
     if set(counts) != set(SPLITS) or not all(
         isinstance(count, int) and count >= 1 for count in counts.values()
     ):
-        raise ValueError(
+        raise InputError(
             "`images_per_class` must give a positive number of images for each of "
             f"{', '.join(SPLITS)}. Received: images_per_class={counts}"
         )
     if not isinstance(image_size, int) or image_size < 32 or image_size % 2:
-        raise ValueError(
+        raise InputError(
             "`image_size` must be an even number of pixels, at least 32: the colour "
             f"filter array has a period of 2. Received: image_size={image_size}"
         )
     if not isinstance(seed, int) or seed < 0:
-        raise ValueError(
+        raise InputError(
             f"`seed` must be an integer of 0 or more. Received: seed={seed}"
         )
     return {
@@ -301,14 +302,14 @@ def _manifest(images_per_class: Mapping[str, int], image_size: int, seed: int) -
 def _holds(directory: Path, manifest: dict) -> bool:
     """True if `directory` has this set, False if it is empty, an error otherwise."""
     if not directory.is_dir():
-        raise FileExistsError(
+        raise TakenError(
             f"`directory` is a file: {directory}. Give the path of a directory."
         )
     if not any(directory.iterdir()):
         return False
     path = directory / MANIFEST
     if not path.is_file():
-        raise FileExistsError(
+        raise TakenError(
             f"`directory` is not empty and has no {MANIFEST}: {directory}. Give a new "
             "directory; existing files are never overwritten."
         )
@@ -317,7 +318,7 @@ def _holds(directory: Path, manifest: dict) -> bool:
     except ValueError:
         found = None
     if found != manifest:
-        raise FileExistsError(
+        raise TakenError(
             f"`directory` holds a demo set made with other arguments: {directory} "
             f"(see its {MANIFEST}). Give a new directory, or delete this one first."
         )

@@ -25,40 +25,16 @@ from examples.deepfake_v3.loading.images import (
     UnusableImageError,
     crop_to_size,
 )
-from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
-from examples.deepfake_v3.prediction.tiles import OVERLAP, Grid, lay_grid, mean_score
-from examples.deepfake_v3.saving.metadata import (
+from examples.deepfake_v3.model_files.loading import load_detector
+from examples.deepfake_v3.model_files.metadata import (
     Metadata,
     MetadataError,
     check_sha256,
     read_metadata,
 )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What a detector says of one image.
-
-    Attributes:
-        file: Path of the image; None for an array.
-        score: The model's output, from 0 for real to 1 for fake, and with tiles their
-            mean in logits; None for a file that could not be read.
-        probability: The score at the fitted temperature: of the images that get .8,
-            80 % are fake, where real and fake are as frequent as on val.
-        verdict: "real" or "fake", by the score and the stored threshold.
-        error: Why a file could not be read, else "".
-        grid: Where the tiles are; None without tiles.
-        map: Their scores, array `(rows, columns)`; None without tiles.
-    """
-
-    file: str | None
-    score: float | None = None
-    probability: float | None = None
-    verdict: str | None = None
-    error: str = ""
-    grid: Grid | None = None
-    map: np.ndarray | None = None
+from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
+from examples.deepfake_v3.prediction.prediction import Prediction
+from examples.deepfake_v3.prediction.tiles import OVERLAP, Grid, lay_grid, mean_score
 
 
 class Detector:
@@ -203,9 +179,9 @@ class Detector:
         if isinstance(photograph, UnusableImageError):
             raise photograph
         crop = crop_to_size(photograph, self.metadata.image_size)
-        (prediction,) = self.predict(crop)
-        if not isinstance(image, np.ndarray):
-            prediction = dataclasses.replace(prediction, file=os.fspath(image))
+        (score,) = score_crops(self.model, [crop])
+        file = None if isinstance(image, np.ndarray) else os.fspath(image)
+        prediction = self._finish(_Pending(file, count=1, scores=[score]))
         return self._explainer.explain(photograph, prediction, self.metadata.threshold)
 
     def judge(self, score: float) -> tuple[float, str]:

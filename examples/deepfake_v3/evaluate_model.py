@@ -8,7 +8,9 @@ from typing import Any
 
 import keras
 
-from examples.deepfake_v3.calibrate_model import BATCH_SIZE
+from examples.deepfake_v3.cards.model_card import add_evaluation
+from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.evaluation.calibration import (
     at_temperature,
     fit_temperature,
@@ -18,20 +20,17 @@ from examples.deepfake_v3.evaluation.calibration import (
 from examples.deepfake_v3.evaluation.comparison import compare
 from examples.deepfake_v3.evaluation.figures import draw_figures, save_figures
 from examples.deepfake_v3.evaluation.metrics import (
-    Criterion,
-    check_criterion,
     compute_metrics,
     find_optimal_threshold,
 )
 from examples.deepfake_v3.evaluation.robustness import measure_robustness
-from examples.deepfake_v3.evaluation.scoring import Scored, Scorer
+from examples.deepfake_v3.evaluation.scoring import BATCH_SIZE, Scored, Scorer
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import Pipeline
-from examples.deepfake_v3.model import load_detector
+from examples.deepfake_v3.model_files.loading import load_detector
+from examples.deepfake_v3.model_files.metadata import hash_weights
 from examples.deepfake_v3.pages.card import find_worst_errors, judge, write_card
-from examples.deepfake_v3.saving.files import replacing
-from examples.deepfake_v3.saving.metadata import hash_weights
-from examples.deepfake_v3.saving.model_card import add_evaluation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,7 +99,7 @@ def evaluate_model_v3(
     config = dataclasses.replace(config or EvaluateConfig(), **overrides)
     check_criterion("threshold_criterion", config.threshold_criterion)
     if config.robustness_images < 0:
-        raise ValueError(
+        raise InputError(
             "`robustness_images` must be 0 or more. Received: "
             f"robustness_images={config.robustness_images}"
         )
@@ -216,7 +215,7 @@ def _check_test_dirs(config: EvaluateConfig) -> list[tuple[str, Scorer, ImageLis
     for number, directory in enumerate(config.test_dirs, 1):
         folders = [Path(directory) / "test" / name for name in CLASS_NAMES]
         if missing := [str(folder) for folder in folders if not folder.is_dir()]:
-            raise FileNotFoundError(
+            raise NotThereError(
                 "`test_dirs` must be directories with test/{real,fake}. Missing: "
                 f"{', '.join(missing)}. Received: test_dirs={config.test_dirs}"
             )

@@ -8,10 +8,11 @@ import tyro
 from tqdm import tqdm
 
 from examples.deepfake_v3.detector import Detector
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.explanation.figure import save_explanation
+from examples.deepfake_v3.files.files import check_writable
 from examples.deepfake_v3.loading.images import UnusableImageError
-from examples.deepfake_v3.predict_images import UNREADABLE, find_files
-from examples.deepfake_v3.saving.files import check_writable
+from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class ExplainConfig:
 
     def __post_init__(self):
         if not self.sources:
-            raise ValueError(
+            raise InputError(
                 "`sources` must name what to explain: files, folders, globs or '-'. "
                 "Received: sources=()"
             )

@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 
 from examples.deepfake_v3.detector import Detector
-from examples.deepfake_v3.loading.data import ImageList, check_data_dir
-from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.loading.pipeline import make_dataset
-from examples.deepfake_v3.saving.files import check_writable, replacing
-from examples.deepfake_v3.saving.formats import (
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.exporting.formats import (
     FORMATS,
     FormatName,
     Run,
@@ -20,13 +17,17 @@ from examples.deepfake_v3.saving.formats import (
     inference_copy,
     write_exported,
 )
-from examples.deepfake_v3.saving.parity import (
+from examples.deepfake_v3.exporting.parity import (
     ParityError,
     compare,
     find_faults,
     relative_speed,
     size_of,
 )
+from examples.deepfake_v3.files.files import check_writable, replacing
+from examples.deepfake_v3.loading.data import ImageList, check_data_dir
+from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.loading.pipeline import make_dataset
 
 BATCH_SIZES = (1, 32)
 
@@ -61,12 +62,12 @@ class ExportConfig:
     def __post_init__(self):
         for name in ("images", "calibration_images"):
             if getattr(self, name) < 2:
-                raise ValueError(
+                raise InputError(
                     f"`{name}` must be at least 2, one a class. "
                     f"Received: {name}={getattr(self, name)}"
                 )
         if not self.formats or self.rounds < 0:
-            raise ValueError(
+            raise InputError(
                 "`formats` must name one at least, and `rounds` be 0 or more. "
                 f"Received: formats={self.formats}, rounds={self.rounds}"
             )

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.checks import check_model_path
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
-from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.saving.files import alone_in
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.training.finish import save_trained
@@ -18,7 +20,6 @@ from examples.deepfake_v3.training.precision import choose_dtype_policy, with_po
 from examples.deepfake_v3.training.progress import as_history
 from examples.deepfake_v3.training.stage import (
     TrainingOptions,
-    check_model_path,
     check_room_for,
 )
 from examples.deepfake_v3.training.stages import FineTuning, enter_stage, run_stages
@@ -61,7 +62,7 @@ class FineTuneConfig(FineTuneOptions):
             not all(isinstance(values, (list, tuple)) and values for values in stages)
             or len({len(values) for values in stages}) > 1
         ):
-            raise ValueError(
+            raise InputError(
                 "`unfreeze`, `learning_rates` and `epochs` must be tuples of one "
                 f"length, a value a stage. Received: unfreeze={self.unfreeze}, "
                 f"learning_rates={self.learning_rates}, epochs={self.epochs}"

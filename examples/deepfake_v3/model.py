@@ -1,12 +1,10 @@
 """The detector, and which of its layers are trained."""
 
-import json
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.errors import DownloadError, InputError, NotThereError
 from keras_forensics.layers import (
     ChannelAttention,
     ForensicStreamV3,
@@ -27,9 +25,6 @@ HEAD_UNITS = (512, 256)
 
 # Of the backbone in fine-tuning. Its own, .999, would need some thousand steps.
 BATCH_NORM_MOMENTUM = 0.9
-
-# Layers of Keras that hold pickles, bytecode or foreign graphs.
-CODE_LAYERS = {"Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
 
 
 def build_model_v3(
@@ -130,7 +125,7 @@ def fake_probability(features, dropout=0.3):
 
 def _build_backbone(weights, image_size, alpha) -> keras.Model:
     if weights not in ("imagenet", None) and not Path(weights).is_file():
-        raise FileNotFoundError(
+        raise NotThereError(
             "`weights` must be 'imagenet', None or a .h5 file. "
             f"Received: weights={str(weights)!r}, which does not exist"
         )
@@ -145,86 +140,17 @@ def _build_backbone(weights, image_size, alpha) -> keras.Model:
         if weights is None:
             raise
         if weights == "imagenet" and "URL fetch failure" in str(error):
-            raise ConnectionError(
+            raise DownloadError(
                 f"The ImageNet weights could not be downloaded: {error}. Where there "
                 "is no network, fetch that file elsewhere and pass it: weights="
                 "'FILE.h5' (on the command line, --weights FILE.h5)."
             ) from error
-        raise ValueError(
+        raise InputError(
             f"`weights` does not fit MobileNetV2 of width `alpha` without its top. "
             f"Received: weights={str(weights)!r}, alpha={alpha}. Keras says: {error}"
         ) from error
     maps = [backbone.get_layer(level).output for level in LEVELS]
     return keras.Model(backbone.input, maps, name="backbone")
-
-
-def load_detector(model_path: str | Path, argument: str = "model_path") -> keras.Model:
-    """Loads a saved detector, uncompiled.
-
-    Nothing in the file is unpickled or run: Keras's safe mode is on, whatever its
-    global switch says, and layers that would bring code are refused before that.
-
-    Args:
-        model_path: The .keras file.
-        argument: What the errors call it.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no .keras file, holds a layer that brings code, or a model
-            that does not map square RGB images to one probability.
-    """
-    if not Path(model_path).is_file():
-        raise FileNotFoundError(
-            f"There is no model at `{argument}`: {model_path}. Train one with `python "
-            "-m examples.deepfake_v3 train`, or give the path of yours."
-        )
-    _refuse_code(model_path, argument)
-    model = keras.models.load_model(model_path, compile=False, safe_mode=True)
-    _, height, width, channels = (*model.input_shape, None, None, None)[:4]
-    if (
-        height is None
-        or (width, channels) != (height, 3)
-        or model.output_shape[1:] != (1,)
-    ):
-        raise ValueError(
-            f"The model at `{argument}`, {model_path}, must map square RGB images of a "
-            "fixed size, (batch, size, size, 3), to one probability, (batch, 1). "
-            f"Received: input_shape={model.input_shape}, "
-            f"output_shape={model.output_shape}"
-        )
-    return model
-
-
-def _refuse_code(path: str | Path, argument: str) -> None:
-    """Refuses what is no .keras file, and models with layers that bring code."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ValueError(
-            f"The file at `{argument}`, {path}, is no model in Keras's .keras format, "
-            "or damaged. HDF5 files, SavedModels and pickles are not loaded: save "
-            f"yours with model.save('model.keras'). Received: {error}"
-        ) from error
-    if found := CODE_LAYERS & set(_class_names(config)):
-        raise ValueError(
-            f"The model at `{argument}`, {path}, holds layers that run code from the "
-            "file, so it is not loaded. Replace them by registered layers, and save "
-            f"it anew. Received: {', '.join(sorted(found))}"
-        )
-
-
-def _class_names(config) -> Iterator[str]:
-    """The class names anywhere in a model's configuration."""
-    found = [config]
-    while found:
-        item = found.pop()
-        if isinstance(item, dict):
-            if isinstance(name := item.get("class_name"), str):
-                yield name.rpartition(">")[2]
-            found += item.values()
-        elif isinstance(item, list):
-            found += item
 
 
 def freeze_backbone(model: keras.Model) -> None:

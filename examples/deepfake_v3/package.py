@@ -8,16 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from examples.deepfake_v3.model import load_detector
-from examples.deepfake_v3.saving.files import check_writable
-from examples.deepfake_v3.saving.metadata import hash_weights, read_metadata
-from examples.deepfake_v3.saving.model_card import (
+from examples.deepfake_v3.cards.model_card import (
     card_path,
     join_card,
     last_part,
     replace_section,
     split_card,
 )
+from examples.deepfake_v3.errors import InputError, NotThereError, TakenError
+from examples.deepfake_v3.files.files import check_writable
+from examples.deepfake_v3.model_files.loading import load_detector
+from examples.deepfake_v3.model_files.metadata import hash_weights, read_metadata
 
 CARD = "README.md"  # as hubs call it
 
@@ -88,7 +89,7 @@ def package_model(config: PackageConfig | None = None, **overrides: Any) -> Path
     )
     output_dir = Path(config.output_dir)
     if output_dir.exists():
-        raise FileExistsError(
+        raise TakenError(
             "`output_dir` must be a new folder, so that nothing else is uploaded with "
             f"the model. Received: output_dir={config.output_dir!r}, which exists"
         )
@@ -98,7 +99,7 @@ def package_model(config: PackageConfig | None = None, **overrides: Any) -> Path
     results = _read_evaluation(config)
     card = card_path(model_path)
     if not card.is_file():
-        raise FileNotFoundError(
+        raise NotThereError(
             f"There is no model card at {card}. `evaluate` writes one: python -m "
             f"examples.deepfake_v3 evaluate --model-path {model_path}"
         )
@@ -135,19 +136,19 @@ def _read_evaluation(config: PackageConfig) -> dict[str, Any]:
     path = Path(config.reports_dir) / "evaluation.json"
     again = f"python -m examples.deepfake_v3 evaluate --model-path {config.model_path}"
     if not path.is_file():
-        raise FileNotFoundError(
+        raise NotThereError(
             f"`reports_dir` must hold the evaluation of the model: {again}. Received: "
             f"reports_dir={config.reports_dir!r}, without evaluation.json"
         )
     results = json.loads(path.read_text("utf-8"))
     if results.get("weights_sha256") != hash_weights(config.model_path):
-        raise ValueError(
+        raise InputError(
             f"{path} is the evaluation of other weights. Evaluate these: {again}. "
             f"Received: model_path={config.model_path!r}"
         )
     missing = [str(path) for path in _figures(config, results) if not path.is_file()]
     if missing:
-        raise FileNotFoundError(
+        raise NotThereError(
             f"`reports_dir` must hold the figures of the evaluation: {again}. "
             f"Received: reports_dir={config.reports_dir!r}, without "
             f"{', '.join(missing)}"

@@ -15,16 +15,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from examples.deepfake_v3.auditing import groups as grouping
-from examples.deepfake_v3.auditing.duplicates import MAX_DISTANCE, check_distance
+from examples.deepfake_v3.auditing.duplicates import check_distance
+from examples.deepfake_v3.errors import InputError, StorageError, TakenError
+from examples.deepfake_v3.files.files import replacing
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
 from examples.deepfake_v3.loading.images import THREADS, read_image
+from examples.deepfake_v3.preparing.config import PrepareConfig
 from examples.deepfake_v3.preparing.plan import Planned, make_plan
 from examples.deepfake_v3.preparing.sources import (
     SourceFile,
@@ -32,7 +35,6 @@ from examples.deepfake_v3.preparing.sources import (
     inspect_all,
     list_sources,
 )
-from examples.deepfake_v3.saving.files import replacing
 
 CONFIGURATION = "prepare.json"
 MANIFEST = "manifest.csv"
@@ -40,37 +42,6 @@ LEFT_OUT = "quarantine.csv"
 INSPECTED = ".inspected.jsonl"
 
 SPARE = 2**20  # bytes to leave free beside the images, for the lists
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
-    """Make clean train/val/test splits from folders of real and fake images."""
-
-    real: tuple[str, ...] = ()
-    """Folders of real images, with their subfolders; one or more of each data set."""
-    fake: tuple[str, ...] = ()
-    """Folders of fake images."""
-    output_dir: str = "data/processed"
-    """Where {train,val,test}/{real,fake}, manifest.csv, groups.csv and quarantine.csv
-    are written: a new directory, or one that the same command left unfinished."""
-    split: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Shares of train, val and test, of every folder."""
-    groups: tuple[str, ...] = ()
-    """CSV files with the columns file (below the CSV file's folder) and group."""
-    group_pattern: str | None = None
-    """Regular expression whose brackets catch the group in a file's path below the
-    folder that all given folders share."""
-    near_duplicates: Literal["together", "one"] = "together"
-    """Keep near duplicates together in one split, or keep one of each class."""
-    near_duplicate_distance: int = MAX_DISTANCE
-    """Bits of the 64-bit perceptual hash that may differ between near duplicates."""
-    balance: bool = False
-    """Leave out images of the larger class, at random, in each split."""
-    jpeg_quality: int | None = None
-    """Write every image as JPEG of this quality (4:2:0, no metadata); copies byte for
-    byte without it."""
-    seed: int = 0
-    """Seed of the splits and of the balance."""
 
 
 def prepare_data_dir(
@@ -147,29 +118,29 @@ def prepare_data_dir(
 def _check_options(config: PrepareConfig) -> None:
     check_distance(config.near_duplicate_distance)
     if not config.real or not config.fake:
-        raise ValueError(
+        raise InputError(
             "`real` and `fake` must each name a folder. "
             f"Received: real={config.real}, fake={config.fake}"
         )
     if len(config.split) != len(SPLITS) or not (
         min(config.split) > 0 and abs(sum(config.split) - 1) < 1e-6
     ):
-        raise ValueError(
+        raise InputError(
             f"`split` must be the shares of {', '.join(SPLITS)}: above 0, and 1 in "
             f"all. Received: split={config.split}"
         )
     if config.near_duplicates not in ("together", "one"):
-        raise ValueError(
+        raise InputError(
             '`near_duplicates` must be "together" or "one". '
             f"Received: near_duplicates={config.near_duplicates!r}"
         )
     if config.jpeg_quality is not None and not 1 <= config.jpeg_quality <= 100:
-        raise ValueError(
+        raise InputError(
             "`jpeg_quality` must be 1 to 100, or None to copy. "
             f"Received: jpeg_quality={config.jpeg_quality}"
         )
     if config.groups and config.group_pattern is not None:
-        raise ValueError(
+        raise InputError(
             "Give `groups` or `group_pattern`, not both. Received: "
             f"groups={config.groups}, group_pattern={config.group_pattern!r}"
         )
@@ -213,13 +184,13 @@ def _claim(output: Path, job: dict[str, Any]) -> None:
                 key for key in job.keys() | found if job.get(key) != found.get(key)
             )
             if differing:
-                raise FileExistsError(
+                raise TakenError(
                     "`output_dir` holds the result of another job; they differ in "
                     f"{', '.join(differing)}. Give a new directory, or delete this "
                     f"one. Received: output_dir={str(output)!r}"
                 )
         elif any(not each.name.startswith(".partial-") for each in output.iterdir()):
-            raise FileExistsError(
+            raise TakenError(
                 f"`output_dir` must be new or empty. Received: "
                 f"output_dir={str(output)!r}"
             )
@@ -228,7 +199,7 @@ def _claim(output: Path, job: dict[str, Any]) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        raise OSError(
+        raise StorageError(
             f"`output_dir` can't be written: {error}. "
             f"Received: output_dir={str(output)!r}"
         ) from error
@@ -243,7 +214,7 @@ def _refuse_strangers(output: Path, plan: Mapping[str, Planned]) -> None:
         if path.relative_to(output).as_posix() not in plan
     ]
     if strangers:
-        raise FileExistsError(
+        raise TakenError(
             f"`output_dir` holds {len(strangers)} files that are not of this job, such "
             f"as {strangers[0]}: a source may have changed. Give a new directory, or "
             f"delete this one. Received: output_dir={str(output)!r}"
@@ -261,7 +232,7 @@ def _check_space(
     )
     free = shutil.disk_usage(output).free
     if needed > free:
-        raise OSError(
+        raise StorageError(
             f"`output_dir` has {free / 1e9:.2f} GB free and needs {needed / 1e9:.2f} "
             "GB. Nothing is lost: free some space and run the same command again. "
             f"Received: output_dir={str(output)!r}"
@@ -273,7 +244,7 @@ def _write_image(image: Planned, path: Path, jpeg_quality: int | None) -> None:
         return  # it was whole when it got its name
     content = image.source.file.path.read_bytes()
     if hashlib.sha256(content).hexdigest() != image.source.sha256:
-        raise ValueError(
+        raise InputError(
             f"{image.source.file.path} changed while it was used. Leave the sources "
             "alone and start again in a new `output_dir`."
         )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.checks import check_model_path, check_range
+from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import make_dataset
@@ -14,7 +16,6 @@ from examples.deepfake_v3.model import (
     freeze_backbone,
     measure_backbone_statistics,
 )
-from examples.deepfake_v3.saving.files import alone_in
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.training.finish import save_trained
@@ -23,8 +24,6 @@ from examples.deepfake_v3.training.progress import as_history
 from examples.deepfake_v3.training.stage import (
     Stage,
     TrainingOptions,
-    check_model_path,
-    check_range,
     check_room_for,
     train_stage,
 )

@@ -177,7 +177,7 @@ class SRMFilterBank(GreyLevelLayer):
         # Truncating before scaling keeps them apart: an optimiser of exported graphs
         # would multiply the kernel by the scale, whose taps then are no integers.
         residuals = self.scale * ops.clip(sums, -self._limit, self._limit)
-        if not self._ends_at_threshold:
+        if self.threshold is not None and not self._ends_at_threshold:
             residuals = ops.clip(residuals, -self.threshold, self.threshold)
         return ops.cast(residuals, self.compute_dtype)
 

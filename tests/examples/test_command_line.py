@@ -3,9 +3,16 @@ import dataclasses
 import inspect
 import itertools
 
+import numpy as np
 import pytest
 
 from examples.deepfake_v3 import __main__ as command_line
+from examples.deepfake_v3.errors import UserError
+from examples.deepfake_v3.exporting.parity import ParityError
+from examples.deepfake_v3.loading.decoding import check_pixels
+from examples.deepfake_v3.loading.images import UnusableImageError
+from examples.deepfake_v3.loading.lost_images import LostImagesError
+from examples.deepfake_v3.model_files.metadata import MetadataError
 
 
 @pytest.mark.parametrize("command", command_line.COMMANDS)
@@ -46,6 +53,48 @@ def test_bad_input_is_one_line_and_not_a_traceback(tmp_path):
         command_line.main(
             ["train", "--weights", "None", "--data-dir", str(tmp_path / "nowhere")]
         )
+
+
+def run_instead(monkeypatch, run):
+    config_class, _ = command_line.COMMANDS["evaluate"]
+    monkeypatch.setitem(command_line.COMMANDS, "evaluate", (config_class, run))
+    command_line.main(["evaluate"])
+
+
+def subclasses(error):
+    for each in error.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+@pytest.mark.parametrize(
+    "error", sorted(subclasses(UserError), key=lambda error: error.__name__)
+)
+def test_what_a_user_can_mend_is_one_line_wherever_it_comes_from(error, monkeypatch):
+    def fail(config):
+        raise error("do this instead")
+
+    with pytest.raises(SystemExit) as exit_:
+        run_instead(monkeypatch, fail)
+    assert exit_.value.code == "error: do this instead"
+
+
+@pytest.mark.parametrize(
+    ("error", "built_in"),
+    [
+        (UnusableImageError, ValueError),
+        (MetadataError, ValueError),
+        (ParityError, ValueError),
+        (LostImagesError, OSError),
+    ],
+)
+def test_what_a_user_can_mend_is_also_a_built_in_error(error, built_in):
+    assert issubclass(error, UserError) and issubclass(error, built_in)
+
+
+def test_mistakes_of_the_code_keep_their_traceback(monkeypatch):
+    with pytest.raises(ValueError, match="must be an image of shape"):
+        run_instead(monkeypatch, lambda config: check_pixels(np.zeros((2, 2))))
 
 
 def test_unforeseen_errors_keep_their_traceback(monkeypatch):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from examples.deepfake_v3.demo_set import render_demo_set
-from examples.deepfake_v3.saving.metadata import read_metadata
+from examples.deepfake_v3.model_files.metadata import read_metadata
 from examples.deepfake_v3.training import distribution
 from examples.deepfake_v3.training.distribution import (
     Cluster,

@@ -7,12 +7,12 @@ from PIL import Image
 from examples.deepfake_v3.auditing import duplicates
 from examples.deepfake_v3.auditing.duplicates import (
     MAX_DISTANCE,
-    connected,
     exact_duplicates,
     members,
     near_duplicates,
     perceptual_hash,
 )
+from examples.deepfake_v3.loading.groups import connected
 from test_support.scenes import scene
 
 

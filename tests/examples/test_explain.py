@@ -20,8 +20,8 @@ from examples.deepfake_v3.explanation.figure import draw_explanation
 from examples.deepfake_v3.loading.images import UnusableImageError
 from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import build_model_v3
+from examples.deepfake_v3.model_files.saving import save_model
 from examples.deepfake_v3.training.precision import building_under
-from examples.deepfake_v3.training.progress import save_model
 from keras_forensics import ForensicStreamV3, GatedFusion, SRMLayerV3
 from test_support.brightness import metadata_with
 

@@ -10,19 +10,19 @@ import pytest
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
-from examples.deepfake_v3.loading.data import check_data_dir
-from examples.deepfake_v3.loading.images import read_image
-from examples.deepfake_v3.mirror import with_mirror
-from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
-from examples.deepfake_v3.saving import formats
-from examples.deepfake_v3.saving.formats import (
+from examples.deepfake_v3.exporting import formats
+from examples.deepfake_v3.exporting.formats import (
     FORMATS,
     check_format,
     inference_copy,
     open_exported,
     write_exported,
 )
-from examples.deepfake_v3.saving.parity import MAX_DIFFERENCE, compare, find_faults
+from examples.deepfake_v3.exporting.parity import MAX_DIFFERENCE, compare, find_faults
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.images import read_image
+from examples.deepfake_v3.mirror import with_mirror
+from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
 from keras_forensics import BayarConv2D, SRMLayerV3
 from test_support.small_backbone import build_small_backbone
 

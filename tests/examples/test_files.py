@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.deepfake_v3.saving import files
-from examples.deepfake_v3.saving.files import (
+from examples.deepfake_v3.files import files
+from examples.deepfake_v3.files.files import (
     alone_in,
     check_room,
     replacing,
@@ -121,7 +121,7 @@ def test_directory_that_cannot_be_made_is_named(tmp_path):
 SMALL_DISK = """
 from pathlib import Path
 import pytest
-from examples.deepfake_v3.saving.files import alone_in, check_room, replacing
+from examples.deepfake_v3.files.files import alone_in, check_room, replacing
 
 with replacing("DISK/state.npz") as partial:
     partial.write_bytes(bytes(100_000))
@@ -137,7 +137,7 @@ assert Path("DISK/state.npz").stat().st_size == 100_000
 READ_ONLY_DISK = """
 from pathlib import Path
 import pytest
-from examples.deepfake_v3.saving.files import alone_in, check_room
+from examples.deepfake_v3.files.files import alone_in, check_room
 
 with pytest.raises(OSError, match="Cannot write in DISK: .*Read-only"):
     check_room({Path("DISK/state.npz"): 1})
@@ -174,7 +174,7 @@ def test_real_disk_that_is_full_or_read_only(tmp_path, options, code):
 
 LOCK = """
 import os
-from examples.deepfake_v3.saving.files import alone_in
+from examples.deepfake_v3.files.files import alone_in
 with alone_in(os.environ["LOGS"]):
     print("alone", flush=True)
     if os.environ.get("STAY"):

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from examples.deepfake_v3.auditing.groups import match_groups, read_groups, units
+from examples.deepfake_v3.loading.groups import match_groups, read_groups, units
 
 
 def test_manifest_is_read(tmp_path):

@@ -15,7 +15,7 @@ from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
-from examples.deepfake_v3.saving.metadata import (
+from examples.deepfake_v3.model_files.metadata import (
     MEMBER,
     Metadata,
     MetadataError,
@@ -25,11 +25,13 @@ from examples.deepfake_v3.saving.metadata import (
     replace_metadata,
 )
 from examples.deepfake_v3.train_model import train_model_v3
+from keras_forensics import __version__
 from test_support.brightness import save_brightness_model, write_images
 
 pytestmark = pytest.mark.backends
 
 METADATA = Metadata(
+    package_version=__version__,
     keras_version=keras.__version__,
     image_size=32,
     training_data="ab" * 32,

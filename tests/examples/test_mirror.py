@@ -4,11 +4,8 @@ import pytest
 from keras import ops
 
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
-from examples.deepfake_v3.model import (
-    build_model_v3,
-    load_detector,
-    measure_backbone_statistics,
-)
+from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.training.precision import policy_of, with_policy
 
 pytestmark = pytest.mark.backends

@@ -8,11 +8,11 @@ from keras import ops
 from examples.deepfake_v3.model import (
     build_model_v3,
     freeze_backbone,
-    load_detector,
     measure_backbone_statistics,
     rate_multipliers,
     unfreeze_backbone,
 )
+from examples.deepfake_v3.model_files.loading import load_detector
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,7 @@ import keras
 import pytest
 
 from examples.deepfake_v3 import __main__ as command_line
-from examples.deepfake_v3.evaluate_model import evaluate_model_v3
-from examples.deepfake_v3.loading.data import check_data_dir
-from examples.deepfake_v3.package import package_model
-from examples.deepfake_v3.saving.metadata import Metadata, replace_metadata
-from examples.deepfake_v3.saving.model_card import (
+from examples.deepfake_v3.cards.model_card import (
     Training,
     add_evaluation,
     card_path,
@@ -21,10 +17,16 @@ from examples.deepfake_v3.saving.model_card import (
     split_card,
     write_training_card,
 )
+from examples.deepfake_v3.evaluate_model import evaluate_model_v3
+from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.model_files.metadata import Metadata, replace_metadata
+from examples.deepfake_v3.package import package_model
 from examples.deepfake_v3.train_model import Config
+from keras_forensics import __version__
 from test_support.brightness import SIZE, save_brightness_model, write_images
 
 METADATA = Metadata(
+    package_version=__version__,
     keras_version=keras.__version__,
     image_size=SIZE,
     training_data="ab" * 32,

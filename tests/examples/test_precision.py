@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3.model import build_model_v3, load_detector
+from examples.deepfake_v3.model import build_model_v3
+from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.training import precision
 from examples.deepfake_v3.training.precision import (
     building_under,

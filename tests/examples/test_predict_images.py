@@ -12,10 +12,10 @@ from PIL import Image
 
 from examples.deepfake_v3 import Detector, predict_images
 from examples.deepfake_v3 import __main__ as command_line
-from examples.deepfake_v3.detector import Prediction
 from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.prediction.prediction import Prediction
 from test_support.brightness import SIZE, save_brightness_detector
 
 pytestmark = pytest.mark.backends

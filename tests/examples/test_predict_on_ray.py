@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from examples.deepfake_v3 import Detector
-from examples.deepfake_v3.predict_images import PredictConfig, predict_images
+from examples.deepfake_v3.predict_images import predict_images
+from examples.deepfake_v3.prediction.config import PredictConfig
 from test_support.brightness import SIZE, save_brightness_detector
 from tests.backend import NAME, ROOT
 
@@ -133,7 +134,7 @@ def config(model, images, tmp_path):
 def score_here(config, files):
     """What a worker does, in this process."""
     with open(config.model_path, "rb") as file:
-        scorer = predict_on_ray.ShardScorer(file.read(), config)
+        scorer = predict_on_ray.ShardScorer(file.read(), config, Detector.load)
     predict_on_ray.ShardedOutput(config.output).claim({})
     scorer({"shard": np.array([0]), "files": np.array([json.dumps(files)])})
 

@@ -5,8 +5,9 @@ import types
 import keras
 import pytest
 
+from examples.deepfake_v3.model_files.saving import save_model
 from examples.deepfake_v3.training import progress
-from examples.deepfake_v3.training.progress import Forecast, StopAtNaN, save_model
+from examples.deepfake_v3.training.progress import Forecast, StopAtNaN
 
 pytestmark = pytest.mark.backends
 

@@ -1,1 +1,4 @@
-"""What can be wrong with a data set."""
+"""What is measured on a data set, and the wording of what is wrong with it.
+
+May import from `errors`, `loading`, `evaluation`.
+"""

@@ -13,7 +13,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from examples.deepfake_v3.errors import InputError
 
 MAX_DISTANCE = 4
 """Bits that may differ. From 6 on, other people in the same pose come in."""
@@ -39,7 +41,7 @@ def perceptual_hash(pixels: np.ndarray) -> int | None:
 def check_distance(max_distance: int) -> None:
     """Raises ValueError if it is no number of bits that makes sense."""
     if not 0 <= max_distance <= BITS // 4:
-        raise ValueError(
+        raise InputError(
             "`near_duplicate_distance` must be 0 to 16 of the 64 bits: unrelated "
             "images differ in about 32. Received: "
             f"near_duplicate_distance={max_distance}"
@@ -104,21 +106,6 @@ def _spanning(links: np.ndarray, size: int) -> np.ndarray:
     graph = coo_array((links[:, 2] + 1, (links[:, 0], links[:, 1])), shape=(size, size))
     tree = minimum_spanning_tree(graph.tocsr()).tocoo()
     return np.stack([tree.row, tree.col, tree.data - 1], axis=1).astype("int64")
-
-
-def connected(size: int, links: np.ndarray) -> np.ndarray:
-    """Numbers that are equal for what is linked, directly or through others.
-
-    Args:
-        size: Number of items.
-        links: Array whose first two columns are indices of items.
-
-    Returns:
-        Integer array of shape `(size,)`.
-    """
-    ones = np.ones(len(links), "int8")
-    graph = coo_array((ones, (links[:, 0], links[:, 1])), shape=(size, size))
-    return connected_components(graph, directed=False)[1]
 
 
 def members(labels: np.ndarray) -> Iterator[np.ndarray]:

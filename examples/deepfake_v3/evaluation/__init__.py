@@ -1,1 +1,4 @@
-"""From scores to metrics, intervals and figures."""
+"""From scores to metrics, intervals and figures.
+
+May import from `errors`, `checks`, `loading`.
+"""

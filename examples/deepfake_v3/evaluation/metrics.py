@@ -1,16 +1,16 @@
 """What is measured on labels and scores, and the threshold that serves best."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.weighted_metrics import (
     FALSE_ALARMS,
     detection_name,
 )
-
-Criterion = Literal["f1", "youden", "balanced"]
 
 CALIBRATION_BINS = 15  # as in Guo et al., "On Calibration of Modern Neural Networks"
 
@@ -42,7 +42,7 @@ def compute_metrics(
     """
     labels, scores = _checked(y_true, y_score)
     if not 0 <= threshold <= 1:
-        raise ValueError(
+        raise InputError(
             f"`threshold` must lie in [0, 1]. Received: threshold={threshold}"
         )
     called_fake = scores >= threshold
@@ -123,14 +123,6 @@ def find_optimal_threshold(
     return float(thresholds[best[np.argmin(abs(thresholds[best] - 0.5))]])
 
 
-def check_criterion(argument: str, value: str) -> None:
-    if value not in get_args(Criterion):
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(get_args(Criterion))}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
 def _checked(y_true: np.ndarray, y_score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns labels as int and scores as float64, both of shape (n,)."""
     labels = _one_dimensional("y_true", y_true)
@@ -147,13 +139,13 @@ def _checked(y_true: np.ndarray, y_score: np.ndarray) -> tuple[np.ndarray, np.nd
             f"{found[:10].tolist()}"
         )
     if len(found) < 2:
-        raise ValueError(
+        raise InputError(
             "`y_true` must hold both real (0) and fake (1) images, or there is "
             f"nothing to tell apart. Received: only {found.tolist()}"
         )
     wrong = scores[~((scores >= 0) & (scores <= 1))]  # NaN is neither
     if wrong.size:
-        raise ValueError(
+        raise InputError(
             "`y_score` must hold finite probabilities in [0, 1]; apply a sigmoid to "
             f"logits first. Received: {wrong.size} others, such as {wrong[0]}"
         )
@@ -169,6 +161,11 @@ def _one_dimensional(argument: str, values: np.ndarray) -> np.ndarray:
             f"`{argument}` must have shape (n,) or (n, 1). Received: {array.shape}"
         )
     return array
+
+
+def epoch_score(logs: Mapping[str, float]) -> tuple[float, float]:
+    """What "best" means: the highest val AUC, and of equals the lowest val loss."""
+    return logs["val_auc"], -logs["val_loss"]
 
 
 def expected_calibration_error(labels: np.ndarray, scores: np.ndarray) -> float:

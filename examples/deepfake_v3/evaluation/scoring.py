@@ -9,13 +9,17 @@ from typing import TypedDict
 import keras
 import numpy as np
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.evaluation.metrics import compute_metrics
 from examples.deepfake_v3.evaluation.weighted_metrics import weighted_metrics
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import Pipeline, PixelCache, make_dataset
+
+BATCH_SIZE = 48
+"""Images per prediction step. Scores depend on it in their last digits, so that all
+commands share it."""
 
 
 class Measured(TypedDict):

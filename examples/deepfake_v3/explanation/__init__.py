@@ -1,1 +1,5 @@
-"""Which places of an image a verdict depends on."""
+"""Which places of an image a verdict depends on, and a picture of it.
+
+May import from `errors`, `files`, `loading`, `mirror`, `evaluation`, `training`,
+`prediction`.
+"""

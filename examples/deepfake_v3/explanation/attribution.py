@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 from scipy import ndimage
 
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.training.precision import with_policy
 from keras_forensics.layers import ForensicStreamV3
 
@@ -220,7 +221,7 @@ def gate_channels(
 def _only_stream(model: keras.Model) -> ForensicStreamV3:
     found = [layer for layer in model.layers if isinstance(layer, ForensicStreamV3)]
     if len(found) != 1:
-        raise ValueError(
+        raise InputError(
             "A detector can be explained if it has one ForensicStreamV3. Received: "
             f"{len(found)} of them, in {[layer.name for layer in model.layers]}"
         )
@@ -231,7 +232,7 @@ def _visual_features(model: keras.Model):
     for layer in model.layers:
         if layer.name == "visual_features" and len(layer.output.shape) == 2:
             return layer.output
-    raise ValueError(
+    raise InputError(
         "A detector can be explained if its visual stream ends in a layer of vectors "
         "called 'visual_features', as in build_model_v3. "
         f"Received: {[layer.name for layer in model.layers]}"
@@ -242,7 +243,7 @@ def _last(model: keras.Model) -> keras.layers.Dense:
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense) and layer.output is model.outputs[0]:
             return layer
-    raise ValueError(
+    raise InputError(
         "A detector can be explained if it ends in a Dense layer, whose sigmoid is the "
         f"score. Received: {[layer.name for layer in model.layers]}"
     )

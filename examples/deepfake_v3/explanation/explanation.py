@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -17,10 +16,8 @@ from examples.deepfake_v3.explanation.attribution import (
 from examples.deepfake_v3.loading.data import CLASS_NAMES
 from examples.deepfake_v3.loading.images import crop_to_size
 from examples.deepfake_v3.mirror import without_mirror
+from examples.deepfake_v3.prediction.prediction import Prediction
 from keras_forensics.filters import V3
-
-if TYPE_CHECKING:
-    from examples.deepfake_v3.detector import Prediction
 
 SHOWN = 5  # learnable residual maps
 SHARE_SHOWN = 99  # per cent of the residuals, where nothing truncates them
@@ -58,7 +55,7 @@ class Explanation:
         mirrored: Whether the score is the mean of this image's and its mirror image's.
     """
 
-    prediction: "Prediction"
+    prediction: Prediction
     called_fake: bool
     decision_threshold: float
     photograph: np.ndarray
@@ -165,7 +162,7 @@ class Explainer:
     def explain(
         self,
         photograph: np.ndarray,
-        prediction: "Prediction",
+        prediction: Prediction,
         decision_threshold: float,
     ) -> Explanation:
         """Explains a prediction.

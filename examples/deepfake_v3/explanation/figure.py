@@ -16,7 +16,7 @@ from PIL import Image
 from examples.deepfake_v3.evaluation.figures import DPI, FAKE, GREY, REAL
 from examples.deepfake_v3.explanation.attribution import block_edges
 from examples.deepfake_v3.explanation.explanation import Explanation
-from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.files.files import replacing
 
 PANEL = 224  # pixels, about the side of a panel
 LETTER = 7.6  # pixels, the mean width at 10 points

@@ -1,1 +1,4 @@
-"""From folders of images to batches of grey levels."""
+"""From folders of images to batches of grey levels, and what belongs together.
+
+May import from `errors`, `files`.
+"""

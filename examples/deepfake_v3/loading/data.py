@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from examples.deepfake_v3.errors import InputError, NotThereError
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.images import EXTENSIONS, THREADS, check_image
-from examples.deepfake_v3.saving.files import replacing
 
 CLASS_NAMES = ("real", "fake")  # label 0, label 1, whatever the alphabet says
 SPLITS = ("train", "val", "test")
@@ -123,7 +124,7 @@ def check_data_dir(
     }
     missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
     if missing:
-        raise FileNotFoundError(
+        raise NotThereError(
             f"`data_dir` must hold {{{','.join(splits)}}}/{{{','.join(CLASS_NAMES)}}}. "
             f"Missing: {', '.join(missing)}. Received: data_dir={str(data_dir)!r}"
         )
@@ -162,7 +163,7 @@ def check_data_dir(
         ]
         for label, name in enumerate(CLASS_NAMES):
             if label not in {chosen_label for _, chosen_label, _ in chosen}:
-                raise ValueError(
+                raise InputError(
                     f"No usable image in {folders[split, label]} "
                     f"({len(quarantine)} files are quarantined"
                     + (f", see {report_path}" if report_path else "")
@@ -227,7 +228,7 @@ def refuse_repeated_content(usable: Iterable[tuple[Path, str, int, str]]) -> Non
             repeated.append(f"{other_path} = {path}")
     if repeated:
         more = f" and {len(repeated) - 5} more" if len(repeated) > 5 else ""
-        raise ValueError(
+        raise InputError(
             "The same image content stands in two splits or in both classes, so a "
             "test on it means nothing. Remove one of each pair: "
             f"{'; '.join(repeated[:5])}{more}"

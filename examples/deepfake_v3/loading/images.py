@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from examples.deepfake_v3.errors import InputError
+
 _JPEG_EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif"}
 EXTENSIONS = {
     "JPEG": _JPEG_EXTENSIONS,
@@ -63,7 +65,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 
-class UnusableImageError(ValueError):
+class UnusableImageError(InputError):
     """A file that cannot be used as an image; the message says why."""
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.deepfake_v3.errors import StorageError
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList, write_quarantine
 
 TOLERATED = 10  # images of a list that may be lost, or
 TOLERATED_SHARE = 0.01  # this share of it, whichever is more
 
 
-class LostImagesError(OSError):
+class LostImagesError(StorageError):
     """Too many images can no longer be read to go on."""
 
 

@@ -7,6 +7,7 @@ sees what it would have seen there.
 
 import dataclasses
 import functools
+import importlib.util
 import math
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Literal, Self
 import keras
 import numpy as np
 
+from examples.deepfake_v3.errors import InputError, MissingPackageError
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.images import (
     THREADS,
@@ -271,8 +273,13 @@ def choose_pipeline(pipeline: Pipeline = "auto") -> str:
     """Returns `"tf"` or `"grain"`; `"auto"` is `"tf"` on the TensorFlow backend."""
     if pipeline == "auto":
         return "tf" if keras.backend.backend() == "tensorflow" else "grain"
+    if pipeline == "tf" and importlib.util.find_spec("tensorflow") is None:
+        raise MissingPackageError(
+            "`pipeline='tf'` needs TensorFlow, whatever the backend. Install it, or "
+            "leave `pipeline` out. Received: pipeline='tf'"
+        )
     if pipeline not in ("tf", "grain"):
-        raise ValueError(
+        raise InputError(
             '`pipeline` must be "auto", "tf" or "grain". '
             f"Received: pipeline={pipeline!r}"
         )

@@ -1,1 +1,4 @@
-"""Self-contained HTML pages."""
+"""Self-contained HTML pages.
+
+May import from `files`, `loading`, `evaluation`.
+"""

@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from examples.deepfake_v3.saving.files import replacing
+from examples.deepfake_v3.files.files import replacing
 
 THUMBNAIL = 112  # pixels, the longer side
 

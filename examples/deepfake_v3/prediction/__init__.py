@@ -1,1 +1,4 @@
-"""Scores of many images, on one machine or on many."""
+"""Scores of many images, on one machine or on many, and the options of that.
+
+May import from `errors`, `checks`, `loading`, `evaluation`.
+"""

@@ -12,22 +12,19 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
-from examples.deepfake_v3.detector import Detector, Prediction
+from examples.deepfake_v3.errors import InputError, MissingPackageError, NotThereError
 from examples.deepfake_v3.loading.images import MAX_BYTES, UnusableImageError
-from examples.deepfake_v3.predict_images import (
-    IMAGE_EXTENSIONS,
-    PredictConfig,
-    as_row,
-    find_files,
-)
+from examples.deepfake_v3.prediction.config import PredictConfig
+from examples.deepfake_v3.prediction.prediction import Prediction, as_row
+from examples.deepfake_v3.prediction.sources import IMAGE_EXTENSIONS, find_files
 
 LIST_COLUMN = "file"  # of a Parquet list, and of the results
 OBJECT_STORE_BYTES = 2**28  # of a cluster started here, which only passes the model
@@ -40,8 +37,32 @@ with contextlib.suppress(ImportError):
     from pyarrow import fs
 
 
-def predict_on_ray(config: PredictConfig) -> tuple[list[tuple[str, str]], int]:
+class Streaming(Protocol):
+    """What scores files one after the other, as `Detector.stream` does."""
+
+    def stream(
+        self,
+        images: Iterable[str],
+        *,
+        tiles: bool,
+        overlap: float,
+        batch_size: int | None,
+        seconds: float,
+    ) -> Iterator[Prediction]: ...
+
+
+Load = Callable[[Path, str | None], Streaming]
+"""Makes one of a model file and the hash that it must have, if that is known."""
+
+
+def predict_on_ray(
+    config: PredictConfig, load: Load
+) -> tuple[list[tuple[str, str]], int]:
     """Scores all files of the sources, but for shards that are written already.
+
+    Args:
+        config: The command's options.
+        load: Loads the model, here and in every worker.
 
     Returns:
         `(file, reason)` of each file that could not be read, and the number of all.
@@ -53,13 +74,13 @@ def predict_on_ray(config: PredictConfig) -> tuple[list[tuple[str, str]], int]:
     """
     ray = _import_ray()
     if config.output is None or config.maps_dir is not None:
-        raise ValueError(
+        raise InputError(
             "`engine='ray'` needs `output`, a directory or bucket path for the shards, "
             "and writes score maps there instead of to `maps_dir`. Received: "
             f"output={config.output!r}, maps_dir={config.maps_dir!r}"
         )
     # Here first: what is wrong with the model is said once, not by each worker.
-    Detector.load(config.model_path, config.expected_sha256)
+    load(Path(config.model_path), config.expected_sha256)
     model = Path(config.model_path).read_bytes()
     files = _find_files(config.sources)
     shards = [
@@ -83,7 +104,9 @@ def predict_on_ray(config: PredictConfig) -> tuple[list[tuple[str, str]], int]:
     ]
     print(f"{len(files)} files in {len(shards)} shards, {len(missing)} to be scored.")
     if missing:
-        _score(ray, config, model, [(number, shards[number]) for number in missing])
+        _score(
+            ray, config, load, model, [(number, shards[number]) for number in missing]
+        )
     return output.unreadable(), len(files)
 
 
@@ -92,7 +115,7 @@ def _import_ray() -> Any:
         import ray
         import ray.data
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackageError(
             "`engine='ray'` needs Ray Data: pip install 'ray[data]', or "
             "pip install -e '.[ray]' in a checkout. Received: engine='ray'"
         ) from error
@@ -102,6 +125,7 @@ def _import_ray() -> Any:
 def _score(
     ray: Any,
     config: PredictConfig,
+    load: Load,
     model: bytes,
     shards: Sequence[tuple[int, list[str]]],
 ) -> None:
@@ -117,7 +141,7 @@ def _score(
             compute=ray.data.ActorPoolStrategy(size=config.ray_workers),
             num_cpus=config.ray_cpus,
             num_gpus=config.ray_gpus or None,
-            fn_constructor_args=[ray.put(model), config],
+            fn_constructor_args=[ray.put(model), config, load],
         )
         # Consuming it is what runs it; Ray shows its own progress.
         for _ in done.iter_batches(batch_size=None):
@@ -159,16 +183,17 @@ class ShardScorer:
     Args:
         model: Reference to the bytes of the model file.
         config: The command's options.
+        load: Makes of it what scores files.
     """
 
-    def __init__(self, model: Any, config: PredictConfig):
+    def __init__(self, model: Any, config: PredictConfig, load: Load):
         import ray
 
         content = ray.get(model) if isinstance(model, ray.ObjectRef) else model
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "model.keras")
             path.write_bytes(content)
-            self.detector = Detector.load(path, config.expected_sha256)
+            self.scorer = load(path, config.expected_sha256)
         self.config = config
         self.output = ShardedOutput(str(config.output))
 
@@ -184,7 +209,7 @@ class ShardScorer:
     def _score(
         self, files: list[str], local: list[str | UnusableImageError]
     ) -> list[dict[str, Any]]:
-        predictions = self.detector.stream(
+        predictions = self.scorer.stream(
             [place for place in local if isinstance(place, str)],
             tiles=self.config.tiles,
             overlap=self.config.overlap,
@@ -228,7 +253,7 @@ class ShardedOutput:
         with self.filesystem.open_input_stream(path) as file:
             before = json.loads(file.read())
         if changed := [name for name in settings if before.get(name) != settings[name]]:
-            raise ValueError(
+            raise InputError(
                 f"{self.root} holds shards of another run, which differs in: "
                 f"{', '.join(changed)}. Give that one's model, files and options to go "
                 f"on with it, or another `output`. Received: output={self.root!r}"
@@ -313,7 +338,7 @@ def _find_files(sources: Iterable[str]) -> list[str]:
             # Workers have another working directory.
             found += [os.path.abspath(file) for file in find_files([source])[0]]
     if not found:
-        raise FileNotFoundError(
+        raise NotThereError(
             f"There is nothing to score. Received: sources={tuple(sources)}"
         )
     return found
@@ -324,7 +349,7 @@ def _read_list(source: str) -> list[str]:
     with filesystem.open_input_file(path) as file:
         names = pq.read_schema(file).names
         if LIST_COLUMN not in names:
-            raise ValueError(
+            raise InputError(
                 f"A Parquet list must have a column {LIST_COLUMN!r} of paths. "
                 f"Received: {source!r} with columns {names}"
             )

@@ -3,22 +3,19 @@
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.auditing.duplicates import (
-    connected,
     exact_duplicates,
     members,
     near_duplicates,
 )
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
+from examples.deepfake_v3.preparing.config import PrepareConfig
 from examples.deepfake_v3.preparing.sources import Source
-
-if TYPE_CHECKING:
-    from examples.deepfake_v3.prepare import PrepareConfig
 
 SUFFIXES = {
     "JPEG": ".jpg",
@@ -40,7 +37,7 @@ class Planned:
 
 
 def make_plan(
-    sources: Sequence[Source], groups: Mapping[str, str], config: "PrepareConfig"
+    sources: Sequence[Source], groups: Mapping[str, str], config: PrepareConfig
 ) -> tuple[dict[str, Planned], dict[str, str]]:
     """`{file of the result: image}`, and `{source file: why it is left out}`."""
     left_out = {source.name: source.reason for source in sources if source.reason}
@@ -67,7 +64,7 @@ def make_plan(
     links = [(indices[0], i) for indices in same for i in indices[1:]]
     links += [(i, j) for i, j, _ in near.tolist()]
     if config.near_duplicates == "one":
-        for alike in members(connected(len(usable), near)):
+        for alike in members(grouping.connected(len(usable), near)):
             first_of: dict[int, Source] = {}
             for i in alike:
                 if usable[i].name not in left_out:
@@ -81,7 +78,7 @@ def make_plan(
         if not any(usable[i].label == label for i in kept):
             lost = [source.name for source in sources if source.label == label]
             example = f"{lost[0]}: {left_out[lost[0]]}" if lost else "there is no file"
-            raise ValueError(
+            raise InputError(
                 f"There is no usable image of class {name!r} in its folders ({example})"
                 f". Received: {name}={getattr(config, name)}"
             )
@@ -106,7 +103,7 @@ def make_plan(
 
 
 def _assign_splits(
-    images: Sequence[Source], units: np.ndarray, config: "PrepareConfig"
+    images: Sequence[Source], units: np.ndarray, config: PrepareConfig
 ) -> np.ndarray:
     """The split of each image: whole units, each folder in the wanted shares."""
     folders = sorted({image.file.folder for image in images})
@@ -137,7 +134,7 @@ def _assign_splits(
         found = np.bincount(splits[labels == label], minlength=len(SPLITS))
         if not found.all():
             empty = ", ".join(s for s, n in zip(SPLITS, found, strict=True) if not n)
-            raise ValueError(
+            raise InputError(
                 f"Class {name!r} is too small: nothing is left for {empty}. It has "
                 f"{found.sum()} images in {len(set(unit_of[labels == label]))} sets "
                 "that may not be separated (groups and near duplicates). Add images, "

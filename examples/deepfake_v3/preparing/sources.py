@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
 
-from examples.deepfake_v3.auditing import groups as grouping
 from examples.deepfake_v3.auditing.duplicates import perceptual_hash
+from examples.deepfake_v3.errors import InputError, NotThereError
+from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.images import (
     THREADS,
@@ -23,9 +24,7 @@ from examples.deepfake_v3.loading.images import (
     check_image,
     read_image,
 )
-
-if TYPE_CHECKING:
-    from examples.deepfake_v3.prepare import PrepareConfig
+from examples.deepfake_v3.preparing.config import PrepareConfig
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -60,7 +59,7 @@ class Source:
         return self.file.label
 
 
-def list_sources(config: "PrepareConfig", output: Path) -> list[SourceFile]:
+def list_sources(config: PrepareConfig, output: Path) -> list[SourceFile]:
     """The files of all source folders, in the order of their names."""
     folders = [
         (Path(os.path.abspath(folder)), label)
@@ -69,14 +68,14 @@ def list_sources(config: "PrepareConfig", output: Path) -> list[SourceFile]:
     ]
     for folder, _ in folders:
         if not folder.is_dir():
-            raise FileNotFoundError(
+            raise NotThereError(
                 "`real` and `fake` must be folders. "
                 f"Received: {str(folder)!r}, which is none"
             )
     places = [folder.resolve() for folder, _ in folders]
     for place, other in combinations([*places, output.resolve()], 2):
         if place.is_relative_to(other) or other.is_relative_to(place):
-            raise ValueError(
+            raise InputError(
                 "`real`, `fake` and `output_dir` must be folders none of which holds "
                 f"another. Received: {str(place)!r} and {str(other)!r}"
             )
@@ -88,7 +87,7 @@ def list_sources(config: "PrepareConfig", output: Path) -> list[SourceFile]:
     )
 
 
-def find_groups(config: "PrepareConfig", files: Sequence[SourceFile]) -> dict[str, str]:
+def find_groups(config: PrepareConfig, files: Sequence[SourceFile]) -> dict[str, str]:
     """`{name of a file: group}`."""
     if config.group_pattern is not None:
         names = [file.name for file in files]
@@ -104,7 +103,7 @@ def find_groups(config: "PrepareConfig", files: Sequence[SourceFile]) -> dict[st
             if folder / file in names_by_path
         }
         if not named:
-            raise ValueError(
+            raise InputError(
                 "`groups` must name files of the source folders, from the folder that "
                 f"it is in. Received: groups={manifest!r}, which names none"
             )

@@ -13,9 +13,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.evaluation.metrics import epoch_score
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList
-from examples.deepfake_v3.saving.files import replacing
-from examples.deepfake_v3.training.progress import epoch_score, refuse_nan, save_model
+from examples.deepfake_v3.model_files.saving import save_model
+from examples.deepfake_v3.training.progress import refuse_nan
 
 STATE = "state.npz"
 
@@ -71,7 +74,7 @@ class State:
                 best=list(groups["best"].values()),
             )
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-            raise ValueError(
+            raise InputError(
                 f"The state of an unfinished run in {path} is damaged: {error}. Delete "
                 "it to start that stage anew."
             ) from error
@@ -205,7 +208,7 @@ class Checkpoint(keras.callbacks.Callback):
     def _assign(self, variables, values) -> None:
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [value.shape for value in values]:
-            raise ValueError(
+            raise InputError(
                 f"The weights in {self.log_dir / STATE} are those of another model or "
                 f"optimizer. Delete {self.log_dir} to start this stage anew."
             )
@@ -222,7 +225,7 @@ class Checkpoint(keras.callbacks.Callback):
             if not np.array_equal(self.state.images[split], before.images[split]):
                 changes.append(_changed_images(split, images, before.images[split]))
         if changes and not force:
-            raise ValueError(
+            raise InputError(
                 f"An unfinished run in {self.log_dir} was started with other settings "
                 f"or images: {'; '.join(changes)}. Give it those to go on, force it to "
                 f"go on with the new ones (--force), or delete {self.log_dir} to start "

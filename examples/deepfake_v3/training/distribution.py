@@ -26,7 +26,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading.pipeline import Share
+from examples.deepfake_v3.model_files.saving import synchronized, tensorflow_replicas
 
 Distribute = Literal["none", "devices", "hosts"]
 Result = TypeVar("Result")
@@ -111,7 +113,7 @@ class Cluster:
             if len(set(column)) > 1
         ]
         if differing:
-            raise ValueError(
+            raise InputError(
                 f"The hosts differ in: {', '.join(differing)}. Give all of them the "
                 "same command, images, model and versions; to go on with an earlier "
                 "run, they must all be able to read its logs and models. "
@@ -139,7 +141,7 @@ class Cluster:
         if keras.backend.backend() != "tensorflow" or self.strategy is None:
             return dataset
         if not hasattr(dataset, "rebatch"):
-            raise ValueError(
+            raise InputError(
                 "On TensorFlow, several devices are fed from `pipeline='tf'`. Received "
                 f"a dataset of another: {type(dataset).__name__}"
             )
@@ -176,7 +178,7 @@ def distributed(distribute: Distribute, batch_size: int) -> Iterator[None]:
         return
     cluster = _connect(distribute)
     if batch_size % cluster.devices:
-        raise ValueError(
+        raise InputError(
             f"`batch_size` must be a multiple of the {cluster.devices} devices that "
             f"share a batch. Received: batch_size={batch_size}"
         )
@@ -201,7 +203,7 @@ def on_one_device(function: Callable[[], Result]) -> Result:
 
 def _connect(distribute: Distribute) -> Cluster:
     if distribute not in get_args(Distribute):
-        raise ValueError(
+        raise InputError(
             f"`distribute` must be one of {get_args(Distribute)}. "
             f"Received: distribute={distribute!r}"
         )
@@ -211,13 +213,13 @@ def _connect(distribute: Distribute) -> Cluster:
         case "tensorflow":
             cluster = _connect_tensorflow(distribute)
         case backend:
-            raise ValueError(
+            raise InputError(
                 f"Keras trains on one device only with the {backend} backend. Set "
                 "KERAS_BACKEND=jax or tensorflow, or leave out `distribute`. "
                 f"Received: distribute={distribute!r}"
             )
     if cluster.devices < 2:
-        raise ValueError(
+        raise InputError(
             "There is only one device, so that `distribute` would do nothing. Leave it "
             "out, or look why the others are not seen (drivers, CUDA_VISIBLE_DEVICES). "
             f"Received: distribute={distribute!r}"
@@ -242,7 +244,7 @@ def _connect_jax(distribute: Distribute) -> Cluster:
         )
     of_host = collections.Counter(device.process_index for device in jax.devices())
     if len(set(of_host.values())) > 1:
-        raise ValueError(
+        raise InputError(
             "All hosts must have as many devices, since they share batches evenly. "
             f"Received: devices of each host={dict(of_host)}"
         )
@@ -291,8 +293,8 @@ def _tensorflow_strategy(distribute: Distribute):
         ) from error
 
 
-def _no_cluster(what: str) -> ValueError:
-    return ValueError(
+def _no_cluster(what: str) -> InputError:
+    return InputError(
         f"`distribute='hosts'` needs a cluster of hosts: set {what}. See "
         "docs/guides/several-devices.md. Received: distribute='hosts'"
     )
@@ -308,14 +310,14 @@ class DataParallelModel(keras.Model):
     def compile(self, *args, **kwargs):
         super().compile(*args, **kwargs)
         self.hosts = current_cluster().hosts  # replicas run in threads of their own
-        if _tensorflow_replicas() > 1:
+        if tensorflow_replicas() > 1:
             _sum_gradients_first(self.optimizer)
             for layer in self._flatten_layers():
                 for generator in layer._seed_generators:
                     _draw_for_replica(generator)
 
     def fit(self, *args, **kwargs):
-        with _synchronized(self, _tensorflow_replicas() > 1):
+        with synchronized(self, tensorflow_replicas() > 1):
             return super().fit(*args, **kwargs)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -333,7 +335,7 @@ class DataParallelModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Called by Keras on TensorFlow, to build metrics from the shapes of a batch.
         # Its own asks MultiWorkerMirroredStrategy for the mean of a tuple: an error.
-        if _tensorflow_replicas() > 1:
+        if tensorflow_replicas() > 1:
             _, _, batches = next(iter(iterator))
             self._symbolic_build(
                 data_batch=keras.tree.map_structure(
@@ -343,44 +345,6 @@ class DataParallelModel(keras.Model):
                     next(batches),
                 )
             )
-
-
-@contextlib.contextmanager
-def statistics_of_one_device(model: keras.Model) -> Iterator[None]:
-    """Inside, a model that is being trained can be saved for all backends.
-
-    `BatchNormalization(synchronized=True)` cannot be loaded except on TensorFlow.
-    """
-    if _tensorflow_replicas() > 1:
-        with _synchronized(model, False):
-            yield
-    else:
-        yield
-
-
-@contextlib.contextmanager
-def _synchronized(model: keras.Model, synchronized: bool) -> Iterator[None]:
-    layers = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    before = [layer.synchronized for layer in layers]
-    for layer in layers:
-        layer.synchronized = synchronized
-    try:
-        yield
-    finally:
-        for layer, value in zip(layers, before, strict=True):
-            layer.synchronized = value
-
-
-def _tensorflow_replicas() -> int:
-    if keras.backend.backend() != "tensorflow":
-        return 1
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _sum_gradients_first(optimizer: keras.optimizers.Optimizer) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.calibrate_model import save_calibrated
+from examples.deepfake_v3.cards.model_card import Training, write_training_card
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.saving.model_card import Training, write_training_card
+from examples.deepfake_v3.training.calibrate import save_calibrated
 from examples.deepfake_v3.training.distribution import current_cluster
 from examples.deepfake_v3.training.precision import policy_of
 from examples.deepfake_v3.training.stage import choose_images

@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args
 
 import keras
 
+from examples.deepfake_v3.errors import InputError
+
 MixedPrecision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 
@@ -19,7 +21,7 @@ def choose_dtype_policy(mixed_precision: MixedPrecision = "auto") -> str:
         ValueError: If `mixed_precision` is none of `MixedPrecision`.
     """
     if mixed_precision not in get_args(MixedPrecision):
-        raise ValueError(
+        raise InputError(
             f"`mixed_precision` must be one of {get_args(MixedPrecision)}. "
             f"Received: mixed_precision={mixed_precision!r}"
         )

@@ -4,21 +4,13 @@ import contextlib
 import datetime
 import math
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import ops
 
-from examples.deepfake_v3.saving.files import replacing
-from examples.deepfake_v3.saving.metadata import Metadata, add_metadata
-from examples.deepfake_v3.training.distribution import statistics_of_one_device
-
-
-def epoch_score(logs: Mapping[str, float]) -> tuple[float, float]:
-    """What "best" means: the highest val AUC, and of equals the lowest val loss."""
-    return logs["val_auc"], -logs["val_loss"]
+from examples.deepfake_v3.errors import DivergedError
 
 
 class StopAtNaN(keras.callbacks.Callback):
@@ -37,7 +29,7 @@ class StopAtNaN(keras.callbacks.Callback):
 def refuse_nan(name: str, value, when: str) -> None:
     """Raises a `FloatingPointError` unless all of `value` is finite."""
     if not np.all(np.isfinite(value)):
-        raise FloatingPointError(
+        raise DivergedError(
             f"{name} became NaN or infinite {when}. The best model and the state "
             "before this epoch are kept. Try a lower learning_rate, a smaller "
             "clipnorm, or mixed_precision='float32'; with force (--force), the same "
@@ -124,17 +116,6 @@ class Forecast(keras.callbacks.Callback):
             f"at this rate, the stage ends by {end:%H:%M on %d %B}.",
             flush=True,
         )
-
-
-def save_model(
-    model: keras.Model, path: Path, metadata: Metadata | None = None
-) -> None:
-    """Saves the model whole, with its metadata if any, or leaves the old file."""
-    with replacing(path) as partial:
-        with statistics_of_one_device(model):
-            model.save(partial)
-        if metadata is not None:
-            add_metadata(partial, metadata)
 
 
 def as_history(epochs: list[dict[str, float]]) -> dict[str, list[float]]:

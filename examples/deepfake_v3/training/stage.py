@@ -9,6 +9,9 @@ import keras
 import psutil
 from keras import ops
 
+from examples.deepfake_v3.checks import check_range
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.files.files import check_room
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import (
@@ -17,7 +20,6 @@ from examples.deepfake_v3.loading.pipeline import (
     make_dataset,
     measure_rate,
 )
-from examples.deepfake_v3.saving.files import check_room
 from examples.deepfake_v3.training.augmentation import build_augmentation
 from examples.deepfake_v3.training.checkpoint import STATE, Checkpoint
 from examples.deepfake_v3.training.distribution import (
@@ -91,7 +93,7 @@ class TrainingOptions:
         if self.cache_gb is not None:
             check_range("cache_gb", self.cache_gb, 0)
         if not self.clipnorm > 0:
-            raise ValueError(
+            raise InputError(
                 f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
             )
         check_range("patience", self.patience, 1)
@@ -102,19 +104,6 @@ class TrainingOptions:
 
 CHANGE_NO_RESULT = ("log_dir", "force", "cache_gb", "pipeline", "verbose")
 """Options that say how, not what, is trained."""
-
-
-def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raises a `ValueError` naming the option unless `low <= value <= high`."""
-    if not low <= value <= high:
-        limits = f"at least {low}" if high == math.inf else f"from {low} to {high}"
-        raise ValueError(f"`{name}` must be {limits}. Received: {name}={value}")
-
-
-def check_model_path(name: str, path: str) -> None:
-    """Raises a `ValueError` naming the option unless it is a `.keras` file."""
-    if Path(path).suffix != ".keras":
-        raise ValueError(f"`{name}` must end in .keras. Received: {name}={path!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,7 +135,7 @@ class Stage:
         check_range("epochs", self.epochs, 1)
         check_range("batch_size", self.batch_size, 1)
         if not self.learning_rate > 0:
-            raise ValueError(
+            raise InputError(
                 "`learning_rate` must be positive. "
                 f"Received: learning_rate={self.learning_rate}"
             )

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import keras
 
+from examples.deepfake_v3.checks import check_range
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.model import rate_multipliers, unfreeze_backbone
 from examples.deepfake_v3.training.checkpoint import fingerprint
 from examples.deepfake_v3.training.distribution import current_cluster
-from examples.deepfake_v3.training.progress import epoch_score
 from examples.deepfake_v3.training.stage import (
     Stage,
     TrainingOptions,
-    check_range,
     train_stage,
 )
 
@@ -40,7 +41,7 @@ class FineTuning:
     def __post_init__(self):
         check_range("batch_size", self.batch_size, 1)
         if not 0 < self.first_layer_rate <= 1:
-            raise ValueError(
+            raise InputError(
                 "`first_layer_rate` must be above 0 and at most 1. "
                 f"Received: first_layer_rate={self.first_layer_rate}"
             )

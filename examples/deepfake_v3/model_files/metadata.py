@@ -19,10 +19,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from examples.deepfake_v3.evaluation.metrics import Criterion, check_criterion
+from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
-from examples.deepfake_v3.saving.files import replacing
-from keras_forensics import __version__
 
 MEMBER = "detector.json"
 FORMAT = 1  # of the member, raised when older code would read it wrongly
@@ -31,7 +31,7 @@ VALUE_RANGE = (0, 255)
 """Grey levels of the pixels that a detector takes."""
 
 
-class MetadataError(ValueError):
+class MetadataError(InputError):
     """A file whose metadata is missing or does not agree with the rest of it."""
 
 
@@ -55,7 +55,7 @@ class Metadata:
             None where there is no gate, or an older version wrote this.
     """
 
-    package_version: str = __version__
+    package_version: str
     keras_version: str
     class_names: tuple[str, str] = CLASS_NAMES
     value_range: tuple[int, int] = VALUE_RANGE
@@ -81,7 +81,7 @@ class Metadata:
         }
         for name, fine in allowed.items():
             if not fine:
-                raise ValueError(
+                raise InputError(
                     f"`{name}` of a detector cannot be this. Received: "
                     f"{name}={getattr(self, name)!r}"
                 )

@@ -16,8 +16,9 @@ from typing import Literal, get_args
 import keras
 import numpy as np
 
-from examples.deepfake_v3.saving import quantization
-from examples.deepfake_v3.saving.files import replacing, replacing_folder
+from examples.deepfake_v3.errors import InputError, MissingPackageError
+from examples.deepfake_v3.exporting import quantization
+from examples.deepfake_v3.files.files import replacing, replacing_folder
 from examples.deepfake_v3.training.precision import with_policy
 
 FormatName = Literal[
@@ -78,14 +79,14 @@ def check_format(name: str) -> None:
         ImportError: If a package is missing.
     """
     if name not in FORMATS:
-        raise ValueError(
+        raise InputError(
             f"`formats` must be among {get_args(FormatName)}. "
             f"Received: formats={name!r}"
         )
     backend, needs = keras.backend.backend(), FORMATS[name].needs
     if backend not in needs:
         able = [other for other, each in FORMATS.items() if backend in each.needs]
-        raise ValueError(
+        raise InputError(
             f"Keras cannot write {name} on the {backend} backend, but on "
             f"{' and '.join(needs)}: set KERAS_BACKEND={next(iter(needs))}, for which "
             f"a saved model is the same. Received: formats={name!r}, where {backend} "
@@ -94,7 +95,7 @@ def check_format(name: str) -> None:
     find = importlib.util.find_spec
     missing = [package for package in needs[backend] if find(package) is None]
     if missing:
-        raise ImportError(
+        raise MissingPackageError(
             f"{name} needs packages that are not installed: {', '.join(missing)}. "
             'Install the extra `export`: python -m pip install -e ".[export]". '
             f"Received: formats={name!r}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import filelock
 
+from examples.deepfake_v3.errors import StorageError
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -58,7 +60,7 @@ def _written_beside(path: Path) -> Iterator[Path]:
         finally:
             _remove(partial)
     except OSError as error:
-        raise OSError(
+        raise StorageError(
             f"Could not write {path}: {error}. What was there before still is. Make "
             f"{path.parent} writable, or make room there."
         ) from error
@@ -106,7 +108,7 @@ def check_room(sizes: Mapping[Path, int]) -> None:
         )
         free = shutil.disk_usage(paths[0].parent).free
         if needed > free:
-            raise OSError(
+            raise StorageError(
                 f"Too little room for the files of this run in {directories}: it needs "
                 f"{needed:,} bytes, {free:,} are free. Free some, or have them written "
                 "elsewhere."
@@ -125,7 +127,7 @@ def check_writable(directory: Path) -> None:
         probe.write_bytes(b"\0")
         probe.unlink()
     except OSError as error:
-        raise OSError(
+        raise StorageError(
             f"Cannot write in {directory}: {error}. Make it writable, or have the "
             "files of this run written elsewhere."
         ) from error
@@ -145,7 +147,7 @@ def alone_in(log_dir: str | Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
-        raise OSError(
+        raise StorageError(
             "Another run is writing in this log directory. Wait for its end, or give "
             f"another `log_dir`. Received: log_dir={str(log_dir)!r}"
         ) from error

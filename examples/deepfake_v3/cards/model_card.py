@@ -15,12 +15,13 @@ import keras
 import numpy as np
 import yaml
 
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.intervals import DRAWS
+from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.evaluation.scoring import Measured
+from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
-from examples.deepfake_v3.saving.files import replacing
-from examples.deepfake_v3.saving.metadata import Metadata
-from examples.deepfake_v3.training.progress import epoch_score
+from examples.deepfake_v3.model_files.metadata import Metadata
 
 # Names of the metrics: on the card, and as hubs call them.
 TITLES = {
@@ -142,9 +143,9 @@ def split_card(text: str) -> tuple[dict[str, Any], str]:
     try:
         head = yaml.safe_load(found[1])
     except yaml.YAMLError as error:
-        raise ValueError(f"The head of a model card must be YAML. {error}") from error
+        raise InputError(f"The head of a model card must be YAML. {error}") from error
     if not isinstance(head, dict):
-        raise ValueError(
+        raise InputError(
             f"The head of a model card must be a mapping. Received: {head!r}"
         )
     return head, text[found.end() :]

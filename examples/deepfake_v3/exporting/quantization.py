@@ -17,6 +17,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from examples.deepfake_v3.errors import InputError
 from keras_forensics.layers import (
     BayarConv2D,
     ForensicStreamV3,
@@ -78,7 +79,7 @@ def write_int8(model: keras.Model, path: Path, images: np.ndarray | None) -> Non
     from ai_edge_litert.interpreter import Interpreter
 
     if images is None:
-        raise ValueError(
+        raise InputError(
             "`images` must be some hundred typical ones for litert-int8, which chooses "
             "its ranges by them. Received: images=None"
         )

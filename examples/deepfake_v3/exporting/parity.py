@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from examples.deepfake_v3.saving.formats import FORMATS, FormatName, Run
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.exporting.formats import FORMATS, FormatName, Run
 
 MAX_DIFFERENCE = 1e-4
 """Of any probability, for formats that compute in float32."""
@@ -21,7 +22,7 @@ MAX_AUC_LOSS = 0.01
 """For formats with integers: they move the scores of images that are in doubt."""
 
 
-class ParityError(ValueError):
+class ParityError(InputError):
     """A file that does not say what the model says."""
 
 

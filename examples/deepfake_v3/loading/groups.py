@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from examples.deepfake_v3.auditing.duplicates import connected
+from examples.deepfake_v3.errors import InputError, NotThereError
 
 FILE_NAME = "groups.csv"
 
@@ -27,7 +29,7 @@ def read_groups(path: str | Path) -> dict[str, str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(
+        raise NotThereError(
             "`groups` must be a CSV file with the columns file and group. "
             f"Received: groups={str(path)!r}"
         )
@@ -36,7 +38,7 @@ def read_groups(path: str | Path) -> dict[str, str]:
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         reader = csv.DictReader(file)
         if not {"file", "group"} <= set(reader.fieldnames or ()):
-            raise ValueError(
+            raise InputError(
                 "`groups` must have the columns file and group. "
                 f"Received: groups={str(path)!r} with the columns {reader.fieldnames}"
             )
@@ -44,7 +46,7 @@ def read_groups(path: str | Path) -> dict[str, str]:
             name = Path(row["file"] or "").as_posix()
             group = (row["group"] or "").strip()
             if group and groups.setdefault(name, group) != group:
-                raise ValueError(
+                raise InputError(
                     f"`groups` must name one group a file; {name!r} is in "
                     f"{groups[name]!r} and {group!r}. Received: groups={str(path)!r}"
                 )
@@ -74,7 +76,7 @@ def find_manifest(
         return {}, ""
     groups = read_groups(path)
     if not groups.keys() & set(names):
-        raise ValueError(
+        raise InputError(
             f"`groups` names none of the files below {root}; its files must look like "
             f"{names[0]!r}. Received: groups={str(path)!r}"
         )
@@ -98,14 +100,14 @@ def match_groups(names: Iterable[str], pattern: str) -> list[str | None]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ValueError(
+        raise InputError(
             f"`group_pattern` must be a regular expression: {error}. "
             f"Received: group_pattern={pattern!r}"
         ) from error
     names = list(names)
     found = [expression.search(name) for name in names]
     if names and not any(found):
-        raise ValueError(
+        raise InputError(
             f"`group_pattern` matches none of {len(names)} files, such as "
             f"{names[0]!r}. Received: group_pattern={pattern!r}"
         )
@@ -132,3 +134,18 @@ def units(groups: Sequence[str | None], links: Iterable[tuple[int, int]]) -> np.
     shared = [(i, nodes[group]) for i, group in enumerate(groups) if group]
     edges = np.array([*shared, *links], "int64").reshape(-1, 2)
     return connected(len(groups) + len(nodes), edges)[: len(groups)]
+
+
+def connected(size: int, links: np.ndarray) -> np.ndarray:
+    """Numbers that are equal for what is linked, directly or through others.
+
+    Args:
+        size: Number of items.
+        links: Array whose first two columns are indices of items.
+
+    Returns:
+        Integer array of shape `(size,)`.
+    """
+    ones = np.ones(len(links), "int8")
+    graph = coo_array((ones, (links[:, 0], links[:, 1])), shape=(size, size))
+    return connected_components(graph, directed=False)[1]

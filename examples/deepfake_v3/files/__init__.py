@@ -1,0 +1,4 @@
+"""Writing files so that no reader meets half of one.
+
+May import from `errors`.
+"""

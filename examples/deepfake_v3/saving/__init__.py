@@ -1,1 +1,0 @@
-"""Files that are whole: models, their cards, other formats."""
