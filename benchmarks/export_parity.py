@@ -13,13 +13,14 @@ from pathlib import Path
 import tyro
 
 from benchmarks.record import write_result
-from examples.deepfake_v3.export_model import BATCH_SIZES, ExportConfig, export_model_v3
+from examples.deepfake_v3.export_model import BATCH_SIZES, export_model_v3
 from examples.deepfake_v3.exporting.parity import (
     MAX_AUC_LOSS,
     MAX_DIFFERENCE,
     MIN_AGREEMENT,
     ParityError,
 )
+from examples.deepfake_v3.options.export import ExportConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,9 +17,9 @@ import tyro
 
 from benchmarks.public_form import public_stream
 from benchmarks.record import write_result
-from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.model import HEAD_UNITS, LEVELS, build_model_v3
-from examples.deepfake_v3.train_model import Config
+from examples.deepfake_v3.options.fine_tune import FineTuneConfig
+from examples.deepfake_v3.options.train import Config
 from keras_forensics.layers import ForensicStreamV3
 
 OPERATIONS = 65e12  # float16 with tensor cores, a second (NVIDIA T4 data sheet)

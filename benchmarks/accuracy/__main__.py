@@ -25,7 +25,6 @@ from benchmarks.accuracy.images import read_images
 from benchmarks.accuracy.runs import Runs, keep_run, read_runs, slug
 from benchmarks.accuracy.table import result_path, write_table
 from benchmarks.accuracy.variants import VARIANTS, build
-from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.mirror import with_mirror
@@ -33,20 +32,13 @@ from examples.deepfake_v3.model import (
     BATCH_NORM_MOMENTUM,
 )
 from examples.deepfake_v3.model_files.saving import save_model
-from examples.deepfake_v3.train_model import Config
+from examples.deepfake_v3.options.fine_tune import FineTuneConfig, FineTuning
+from examples.deepfake_v3.options.train import Config
+from examples.deepfake_v3.options.training import CHANGE_NO_RESULT, TrainingOptions
 from examples.deepfake_v3.training.checkpoint import fingerprint, forget_stages
 from examples.deepfake_v3.training.precision import building_under, choose_dtype_policy
-from examples.deepfake_v3.training.stage import (
-    CHANGE_NO_RESULT,
-    Stage,
-    TrainingOptions,
-)
-from examples.deepfake_v3.training.stages import (
-    FineTuning,
-    StagesRun,
-    enter_stage,
-    run_stages,
-)
+from examples.deepfake_v3.training.stage import Stage
+from examples.deepfake_v3.training.stages import StagesRun, enter_stage, run_stages
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

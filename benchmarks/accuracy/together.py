@@ -24,12 +24,12 @@ from sklearn.metrics import roc_auc_score
 from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import draw_order, make_dataset
+from examples.deepfake_v3.options.training import TrainingOptions
 from examples.deepfake_v3.training.augmentation import build_augmentation
 from examples.deepfake_v3.training.precision import policy_of
 from examples.deepfake_v3.training.stage import (
     AugmentedTrainer,
     Stage,
-    TrainingOptions,
     build_optimizer,
     stage_seed,
 )

@@ -1,43 +1,63 @@
-"""Command line of the detector: `python -m examples.deepfake_v3 --help`."""
+"""Command line of the detector: `python -m examples.deepfake_v3 --help`.
 
+Only the options are imported here: what a command does, and the backend, are imported
+when it runs.
+"""
+
+import dataclasses
+import importlib
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import tyro
 
-from examples.deepfake_v3.audit import AuditConfig, audit
-from examples.deepfake_v3.calibrate_model import CalibrateConfig, calibrate_model_v3
 from examples.deepfake_v3.errors import UserError
-from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
-from examples.deepfake_v3.explain import ExplainConfig, explain_images
-from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
-from examples.deepfake_v3.fine_tune import (
-    FineTuneConfig,
-    QuickFineTuneConfig,
-    fine_tune_v3,
-    quick_fine_tune,
-)
-from examples.deepfake_v3.package import PackageConfig, package_model
-from examples.deepfake_v3.predict_images import predict_images
-from examples.deepfake_v3.prediction.config import PredictConfig
-from examples.deepfake_v3.prepare import prepare_data_dir
-from examples.deepfake_v3.preparing.config import PrepareConfig
-from examples.deepfake_v3.quickstart import QuickstartConfig, quickstart
-from examples.deepfake_v3.train_model import Config, train_model_v3
+from examples.deepfake_v3.options.audit import AuditConfig
+from examples.deepfake_v3.options.calibrate import CalibrateConfig
+from examples.deepfake_v3.options.evaluate import EvaluateConfig
+from examples.deepfake_v3.options.explain import ExplainConfig
+from examples.deepfake_v3.options.export import ExportConfig
+from examples.deepfake_v3.options.fine_tune import FineTuneConfig, QuickFineTuneConfig
+from examples.deepfake_v3.options.package import PackageConfig
+from examples.deepfake_v3.options.predict import PredictConfig
+from examples.deepfake_v3.options.prepare import PrepareConfig
+from examples.deepfake_v3.options.quickstart import QuickstartConfig
+from examples.deepfake_v3.options.train import Config
+from examples.deepfake_v3.quiet_start import without_log_lines
+
+
+@dataclasses.dataclass(frozen=True)
+class Late:
+    """A function that is imported when it is called.
+
+    Attributes:
+        module: Its module in this package.
+        name: Its name there.
+    """
+
+    module: str
+    name: str
+
+    def __call__(self, config: Any) -> Any:
+        with without_log_lines():
+            module = importlib.import_module(f"examples.deepfake_v3.{self.module}")
+        return getattr(module, self.name)(config)
+
 
 COMMANDS: dict[str, tuple[type, Callable]] = {
-    "prepare": (PrepareConfig, prepare_data_dir),
-    "audit": (AuditConfig, audit),
-    "quickstart": (QuickstartConfig, quickstart),
-    "train": (Config, train_model_v3),
-    "fine-tune": (FineTuneConfig, fine_tune_v3),
-    "quick-fine-tune": (QuickFineTuneConfig, quick_fine_tune),
-    "calibrate": (CalibrateConfig, calibrate_model_v3),
-    "evaluate": (EvaluateConfig, evaluate_model_v3),
-    "predict": (PredictConfig, predict_images),
-    "explain": (ExplainConfig, explain_images),
-    "package": (PackageConfig, package_model),
-    "export": (ExportConfig, export_model_v3),
+    "prepare": (PrepareConfig, Late("prepare", "prepare_data_dir")),
+    "audit": (AuditConfig, Late("audit", "audit")),
+    "quickstart": (QuickstartConfig, Late("quickstart", "quickstart")),
+    "train": (Config, Late("train_model", "train_model_v3")),
+    "fine-tune": (FineTuneConfig, Late("fine_tune", "fine_tune_v3")),
+    "quick-fine-tune": (QuickFineTuneConfig, Late("fine_tune", "quick_fine_tune")),
+    "calibrate": (CalibrateConfig, Late("calibrate_model", "calibrate_model_v3")),
+    "evaluate": (EvaluateConfig, Late("evaluate_model", "evaluate_model_v3")),
+    "predict": (PredictConfig, Late("predict_images", "predict_images")),
+    "explain": (ExplainConfig, Late("explain", "explain_images")),
+    "package": (PackageConfig, Late("package", "package_model")),
+    "export": (ExportConfig, Late("export_model", "export_model_v3")),
 }
 
 

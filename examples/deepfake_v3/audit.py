@@ -18,10 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from examples.deepfake_v3.auditing.duplicates import (
-    MAX_DISTANCE,
-    check_distance,
-)
+from examples.deepfake_v3.auditing.duplicates import check_distance
 from examples.deepfake_v3.auditing.findings import judge
 from examples.deepfake_v3.auditing.inspection import AuditedImage, inspect, relative
 from examples.deepfake_v3.auditing.measurement import groups_across_splits, measure
@@ -30,33 +27,13 @@ from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
 from examples.deepfake_v3.loading.images import THREADS
+from examples.deepfake_v3.options.audit import AuditConfig
 from examples.deepfake_v3.pages.audit_page import write_page
 
 FOUND = 3
 """Exit code when there are warnings; 1 is an error, 2 a wrong command line."""
 
 SAMPLES = 6  # images of each folder on the page
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AuditConfig:
-    """Look at a data set before training: leaks, duplicates, groups, unusable files.
-
-    The exit code is 0 if there is no warning, 3 if there is one.
-    """
-
-    data_dir: str = "data/processed"
-    """Directory with {train,val,test}/{real,fake}."""
-    reports_dir: str = "reports"
-    """Where audit.html and audit.json are written."""
-    groups: str | None = None
-    """CSV file with the columns file (below data_dir) and group; data_dir/groups.csv
-    if there is one."""
-    group_pattern: str | None = None
-    """Regular expression whose brackets catch the group in a file's name below its
-    class folder."""
-    near_duplicate_distance: int = MAX_DISTANCE
-    """Bits of the 64-bit perceptual hash that may differ between near duplicates."""
 
 
 def audit(config: AuditConfig) -> None:

@@ -3,11 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from examples.deepfake_v3.checks import Criterion, check_criterion
-from examples.deepfake_v3.evaluation.scoring import BATCH_SIZE
+from examples.deepfake_v3.checks import check_criterion
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.loading.pipeline import Pipeline
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import (
     Metadata,
@@ -17,30 +15,8 @@ from examples.deepfake_v3.model_files.metadata import (
     replace_metadata,
     saved_by,
 )
+from examples.deepfake_v3.options.calibrate import CalibrateConfig
 from examples.deepfake_v3.training.calibrate import calibrate
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CalibrateConfig:
-    """Choose threshold and temperature on val, and write them into the model file.
-
-    train and fine-tune end with this. It is for other models, other val images, or
-    another criterion.
-    """
-
-    model_path: str = "models/deepfake_detector_v3_final.keras"
-    """The trained model, a .keras file. It is replaced by itself with new metadata."""
-    data_dir: str = "data/processed"
-    """Directory with val/{real,fake}."""
-    threshold_criterion: Criterion = "f1"
-    """What the threshold must serve best: F1, Youden's J, or recall and specificity
-    balanced."""
-    reports_dir: str = "reports"
-    """Where quarantine.csv is written."""
-    batch_size: int = BATCH_SIZE
-    """Images per prediction step."""
-    pipeline: Pipeline = "auto"
-    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
 
 
 def calibrate_model_v3(config: CalibrateConfig | None = None, **overrides) -> Metadata:

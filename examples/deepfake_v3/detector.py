@@ -19,7 +19,7 @@ import numpy as np
 
 from examples.deepfake_v3.evaluation.calibration import at_temperature
 from examples.deepfake_v3.explanation.explanation import Explainer, Explanation
-from examples.deepfake_v3.loading.decoding import SECONDS, Image, decode_ahead
+from examples.deepfake_v3.loading.decoding import Image, decode_ahead
 from examples.deepfake_v3.loading.images import (
     THREADS,
     UnusableImageError,
@@ -32,9 +32,10 @@ from examples.deepfake_v3.model_files.metadata import (
     check_sha256,
     read_metadata,
 )
+from examples.deepfake_v3.options.choices import OVERLAP, SECONDS
 from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
 from examples.deepfake_v3.prediction.prediction import Prediction
-from examples.deepfake_v3.prediction.tiles import OVERLAP, Grid, lay_grid, mean_score
+from examples.deepfake_v3.prediction.tiles import Grid, lay_grid, mean_score
 
 
 class Detector:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from examples.deepfake_v3.cards.model_card import add_evaluation
-from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.checks import check_criterion
 from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.evaluation.calibration import (
     at_temperature,
@@ -24,42 +24,13 @@ from examples.deepfake_v3.evaluation.metrics import (
     find_optimal_threshold,
 )
 from examples.deepfake_v3.evaluation.robustness import measure_robustness
-from examples.deepfake_v3.evaluation.scoring import BATCH_SIZE, Scored, Scorer
+from examples.deepfake_v3.evaluation.scoring import Scored, Scorer
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList, check_data_dir
-from examples.deepfake_v3.loading.pipeline import Pipeline
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import hash_weights
+from examples.deepfake_v3.options.evaluate import EvaluateConfig
 from examples.deepfake_v3.pages.card import find_worst_errors, judge, write_card
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluateConfig:
-    """Evaluate on test, with a threshold chosen on val."""
-
-    model_path: str = "models/deepfake_detector_v3_final.keras"
-    """The trained model, a .keras file."""
-    data_dir: str = "data/processed"
-    """Directory with val/{real,fake} and test/{real,fake}."""
-    reports_dir: str = "reports"
-    """Where card.html, evaluation.json, quarantine.csv and the figures are written."""
-    batch_size: int = BATCH_SIZE
-    """Images per prediction step."""
-    optimize_threshold: bool = True
-    """Also report the metrics at the threshold that is best on val."""
-    threshold_criterion: Criterion = "f1"
-    """What "best" means: F1, Youden's J, or recall and specificity balanced."""
-    generate_plots: bool = True
-    """Draw the figures of the test split."""
-    robustness_images: int = 250
-    """Test images a class that are also compressed, blurred, resized and made noisy, in
-    14 ways that each take a prediction; 0 for none."""
-    test_dirs: tuple[str, ...] = ()
-    """Further directories with test/{real,fake}, such as other data sets."""
-    compare_to: str | None = None
-    """Another model, a .keras file, to compare with on the same images."""
-    pipeline: Pipeline = "auto"
-    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
 
 
 def evaluate_model_v3(

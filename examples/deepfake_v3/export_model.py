@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from examples.deepfake_v3.detector import Detector
-from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.exporting.formats import (
     FORMATS,
-    FormatName,
     Run,
     check_format,
     inference_copy,
@@ -28,49 +26,9 @@ from examples.deepfake_v3.files.files import check_writable, replacing
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import make_dataset
+from examples.deepfake_v3.options.export import ExportConfig
 
 BATCH_SIZES = (1, 32)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExportConfig:
-    """Write a detector for other runtimes, and compare each file with Keras."""
-
-    model_path: str = "models/deepfake_detector_v3_final.keras"
-    """The trained model, a .keras file."""
-    formats: tuple[FormatName, ...] = (
-        "savedmodel",
-        "onnx",
-        "litert",
-        "litert-float16",
-        "litert-int8",
-        "openvino",
-    )
-    """What to write. On the TensorFlow backend all can be written."""
-    data_dir: str = "data/processed"
-    """Directory with test/{real,fake}, and for litert-int8 val/{real,fake}."""
-    output_dir: str = "exports"
-    """Where the files are written, named like the model, and their report."""
-    images: int = 500
-    """Test images that each file and Keras both score, half of each class."""
-    calibration_images: int = 200
-    """Val images by which litert-int8 chooses its ranges, half of each class."""
-    rounds: int = 10
-    """How often each file and Keras are timed, in alternation, a batch size; 0 for
-    never."""
-
-    def __post_init__(self):
-        for name in ("images", "calibration_images"):
-            if getattr(self, name) < 2:
-                raise InputError(
-                    f"`{name}` must be at least 2, one a class. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        if not self.formats or self.rounds < 0:
-            raise InputError(
-                "`formats` must name one at least, and `rounds` be 0 or more. "
-                f"Received: formats={self.formats}, rounds={self.rounds}"
-            )
 
 
 def export_model_v3(config: ExportConfig | None = None, **overrides: Any) -> dict:

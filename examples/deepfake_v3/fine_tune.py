@@ -6,85 +6,22 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.checks import check_model_path
-from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model_files.loading import load_detector
+from examples.deepfake_v3.options.fine_tune import (
+    FineTuneConfig,
+    QuickFineTuneConfig,
+)
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.training.finish import save_trained
 from examples.deepfake_v3.training.precision import choose_dtype_policy, with_policy
 from examples.deepfake_v3.training.progress import as_history
-from examples.deepfake_v3.training.stage import (
-    TrainingOptions,
-    check_room_for,
-)
-from examples.deepfake_v3.training.stages import FineTuning, enter_stage, run_stages
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FineTuneOptions(FineTuning, TrainingOptions):
-    """What both ways of fine-tuning have in common."""
-
-    model_path: str = "models/deepfake_detector_v3_best.keras"
-    """The trained model to start from."""
-    data_dir: str = "data/processed"
-    """Images, as data_dir/{train,val,test}/{real,fake}."""
-
-    def __post_init__(self):
-        TrainingOptions.__post_init__(self)
-        FineTuning.__post_init__(self)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FineTuneConfig(FineTuneOptions):
-    """Fine-tune in stages: the last layers of the backbone first, then all."""
-
-    output_path: str = "models/deepfake_detector_v3_final.keras"
-    """Where the best model of all stages is saved."""
-    run_all_stages: bool = True
-    """Run every stage; otherwise the first one only."""
-    unfreeze: tuple[int | None, ...] = (30, 80, None)
-    """How many of the backbone's last layers each stage trains; None: all."""
-    learning_rates: tuple[float, ...] = (4e-4, 4e-4, 4e-4)
-    """Peak learning rate of each stage."""
-    epochs: tuple[int, ...] = (1, 1, 12)
-    """Epochs of each stage, at the most."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_model_path("output_path", self.output_path)
-        stages = (self.unfreeze, self.learning_rates, self.epochs)
-        if (
-            not all(isinstance(values, (list, tuple)) and values for values in stages)
-            or len({len(values) for values in stages}) > 1
-        ):
-            raise InputError(
-                "`unfreeze`, `learning_rates` and `epochs` must be tuples of one "
-                f"length, a value a stage. Received: unfreeze={self.unfreeze}, "
-                f"learning_rates={self.learning_rates}, epochs={self.epochs}"
-            )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class QuickFineTuneConfig(FineTuneOptions):
-    """Fine-tune in one stage."""
-
-    output_path: str = "models/deepfake_detector_v3_quick.keras"
-    """Where the best model is saved."""
-    unfreeze: int | None = 80
-    """How many of the backbone's last layers are trained; None: all."""
-    learning_rate: float = 4e-4
-    """Peak learning rate."""
-    epochs: int = 10
-    """Epochs at the most."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_model_path("output_path", self.output_path)
+from examples.deepfake_v3.training.stage import check_room_for
+from examples.deepfake_v3.training.stages import enter_stage, run_stages
 
 
 def fine_tune_v3(

@@ -19,6 +19,7 @@ from examples.deepfake_v3.errors import InputError, NotThereError, TakenError
 from examples.deepfake_v3.files.files import check_writable
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import hash_weights, read_metadata
+from examples.deepfake_v3.options.package import PackageConfig
 
 CARD = "README.md"  # as hubs call it
 
@@ -44,22 +45,6 @@ other authors, whose terms may ask for more. README.md names the data.
 
 The code that runs them, keras_forensics and its example, is under Apache-2.0.
 """
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PackageConfig:
-    """Make a folder for a model hub: model, card, figures, evaluation, licence note."""
-
-    output_dir: str
-    """The folder; it must not exist yet."""
-    license: str
-    """Licence of the weights, as hubs spell it: apache-2.0, cc-by-nc-4.0, other."""
-    model_path: str = "models/deepfake_detector_v3_final.keras"
-    """The trained model, a .keras file, with its card beside it."""
-    reports_dir: str = "reports"
-    """Where `evaluate` has written evaluation.json and the figures of this model."""
-    datasets: tuple[str, ...] = ()
-    """Identifiers of the data sets on the hub, if they are there."""
 
 
 def package_model(config: PackageConfig | None = None, **overrides: Any) -> Path:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.files.files import replacing
-from examples.deepfake_v3.prediction.config import PredictConfig
+from examples.deepfake_v3.options.predict import PredictConfig
 from examples.deepfake_v3.prediction.prediction import Prediction, as_row
 from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files
 from examples.deepfake_v3.prediction.tiles import save_heat_map

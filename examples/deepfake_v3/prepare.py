@@ -27,7 +27,7 @@ from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
 from examples.deepfake_v3.loading.images import THREADS, read_image
-from examples.deepfake_v3.preparing.config import PrepareConfig
+from examples.deepfake_v3.options.prepare import PrepareConfig
 from examples.deepfake_v3.preparing.plan import Planned, make_plan
 from examples.deepfake_v3.preparing.sources import (
     SourceFile,

@@ -7,24 +7,10 @@ from typing import Any
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.fine_tune import fine_tune_v3
-from examples.deepfake_v3.loading.pipeline import Pipeline
+from examples.deepfake_v3.options.quickstart import QuickstartConfig
 from examples.deepfake_v3.train_model import train_model_v3
 
 IMAGE_SIZE = 96  # of the rendered images, so that nothing is cropped or enlarged
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class QuickstartConfig:
-    """Render a synthetic demo set, then train, fine-tune and evaluate, scaled down."""
-
-    output_dir: str = "demo"
-    """Where everything is written: data, models, logs, reports."""
-    shuffle_labels: bool = False
-    """Control run: permute the labels of train and val. The test AUC must be .5."""
-    pipeline: Pipeline = "auto"
-    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
-    seed: int = 0
-    """Seed of the demo set and of the training."""
 
 
 def quickstart(config: QuickstartConfig | None = None, **overrides) -> dict[str, Any]:

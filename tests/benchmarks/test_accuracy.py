@@ -17,7 +17,7 @@ from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import build_model_v3
-from examples.deepfake_v3.training.stage import TrainingOptions
+from examples.deepfake_v3.options.training import TrainingOptions
 
 
 def names_and_shapes(model):

@@ -9,7 +9,7 @@ import pytest
 from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
-from examples.deepfake_v3.training.stage import TrainingOptions
+from examples.deepfake_v3.options.training import TrainingOptions
 from test_support.small_backbone import build_small_backbone
 
 pytestmark = [

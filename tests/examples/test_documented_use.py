@@ -16,8 +16,8 @@ from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3 import train_model
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.demo_set import render_demo_set
-from examples.deepfake_v3.fine_tune import FineTuneConfig
-from examples.deepfake_v3.train_model import Config
+from examples.deepfake_v3.options.fine_tune import FineTuneConfig
+from examples.deepfake_v3.options.train import Config
 from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.stage import Stage
 from test_support.brightness import save_brightness_model, write_images

@@ -6,13 +6,13 @@ from PIL import Image
 
 from examples.deepfake_v3.auditing import duplicates
 from examples.deepfake_v3.auditing.duplicates import (
-    MAX_DISTANCE,
     exact_duplicates,
     members,
     near_duplicates,
     perceptual_hash,
 )
 from examples.deepfake_v3.loading.groups import connected
+from examples.deepfake_v3.options.choices import MAX_DISTANCE
 from test_support.scenes import scene
 
 

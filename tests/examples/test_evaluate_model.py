@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from examples.deepfake_v3 import evaluate_model
-from examples.deepfake_v3.evaluate_model import EvaluateConfig, evaluate_model_v3
+from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.evaluation.metrics import compute_metrics
+from examples.deepfake_v3.options.evaluate import EvaluateConfig
 from test_support.brightness import save_brightness_model, write_images
 
 

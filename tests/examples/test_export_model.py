@@ -9,7 +9,7 @@ import pytest
 
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.calibrate_model import calibrate_model_v3
-from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
+from examples.deepfake_v3.export_model import export_model_v3
 from examples.deepfake_v3.exporting import formats
 from examples.deepfake_v3.exporting.formats import (
     FORMATS,
@@ -23,6 +23,7 @@ from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
 from examples.deepfake_v3.mirror import with_mirror
 from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
+from examples.deepfake_v3.options.export import ExportConfig
 from keras_forensics import BayarConv2D, SRMLayerV3
 from test_support.small_backbone import build_small_backbone
 

@@ -20,8 +20,8 @@ from examples.deepfake_v3.cards.model_card import (
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.model_files.metadata import Metadata, replace_metadata
+from examples.deepfake_v3.options.train import Config
 from examples.deepfake_v3.package import package_model
-from examples.deepfake_v3.train_model import Config
 from keras_forensics import __version__
 from test_support.brightness import SIZE, save_brightness_model, write_images
 

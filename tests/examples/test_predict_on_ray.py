@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from examples.deepfake_v3 import Detector
+from examples.deepfake_v3.options.predict import PredictConfig
 from examples.deepfake_v3.predict_images import predict_images
-from examples.deepfake_v3.prediction.config import PredictConfig
 from test_support.brightness import SIZE, save_brightness_detector
 from tests.backend import NAME, ROOT
 

@@ -14,17 +14,15 @@ from keras import ops
 from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.files.files import alone_in
-from examples.deepfake_v3.fine_tune import (
-    FineTuneConfig,
-    fine_tune_v3,
-    quick_fine_tune,
-)
+from examples.deepfake_v3.fine_tune import fine_tune_v3, quick_fine_tune
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
 from examples.deepfake_v3.model_files.metadata import read_metadata
-from examples.deepfake_v3.train_model import Config, train_model_v3
+from examples.deepfake_v3.options.fine_tune import FineTuneConfig
+from examples.deepfake_v3.options.train import Config
+from examples.deepfake_v3.train_model import train_model_v3
 from examples.deepfake_v3.training import stage as training
 from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.checkpoint import forget_stages

@@ -6,8 +6,9 @@ import keras
 import pytest
 from keras import ops
 
+from examples.deepfake_v3.options.training import TrainingOptions
 from examples.deepfake_v3.training import stages
-from examples.deepfake_v3.training.stage import Stage, TrainingOptions
+from examples.deepfake_v3.training.stage import Stage
 
 pytestmark = pytest.mark.backends
 

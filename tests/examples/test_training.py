@@ -5,20 +5,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from examples.deepfake_v3.fine_tune import FineTuneConfig
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import PixelCache
-from examples.deepfake_v3.train_model import Config
+from examples.deepfake_v3.options.fine_tune import FineTuneConfig
+from examples.deepfake_v3.options.train import Config
+from examples.deepfake_v3.options.training import TrainingOptions
 from examples.deepfake_v3.training import stage as training
 from examples.deepfake_v3.training.checkpoint import State
 from examples.deepfake_v3.training.optimizer import LayerwiseAdamW
 from examples.deepfake_v3.training.precision import building_under
-from examples.deepfake_v3.training.stage import (
-    AugmentedTrainer,
-    Stage,
-    TrainingOptions,
-    train_stage,
-)
+from examples.deepfake_v3.training.stage import AugmentedTrainer, Stage, train_stage
 
 pytestmark = pytest.mark.backends
 

@@ -1,4 +1,4 @@
 """What is measured on a data set, and the wording of what is wrong with it.
 
-May import from `errors`, `loading`, `evaluation`.
+May import from `errors`, `options`, `loading`, `evaluation`.
 """

@@ -16,9 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from examples.deepfake_v3.errors import InputError
-
-MAX_DISTANCE = 4
-"""Bits that may differ. From 6 on, other people in the same pose come in."""
+from examples.deepfake_v3.options.choices import MAX_DISTANCE
 
 BITS = 64
 FLAT = 2.0  # grey levels: the standard deviation below which a hash is only noise

@@ -1,4 +1,4 @@
 """From scores to metrics, intervals and figures.
 
-May import from `errors`, `checks`, `loading`.
+May import from `errors`, `options`, `checks`, `loading`.
 """

@@ -15,11 +15,8 @@ from examples.deepfake_v3.evaluation.weighted_metrics import weighted_metrics
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.loading.pipeline import Pipeline, PixelCache, make_dataset
-
-BATCH_SIZE = 48
-"""Images per prediction step. Scores depend on it in their last digits, so that all
-commands share it."""
+from examples.deepfake_v3.loading.pipeline import PixelCache, make_dataset
+from examples.deepfake_v3.options.choices import Pipeline
 
 
 class Measured(TypedDict):

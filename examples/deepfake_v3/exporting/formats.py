@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import keras
 import numpy as np
@@ -19,11 +19,8 @@ import numpy as np
 from examples.deepfake_v3.errors import InputError, MissingPackageError
 from examples.deepfake_v3.exporting import quantization
 from examples.deepfake_v3.files.files import replacing, replacing_folder
+from examples.deepfake_v3.options.choices import FormatName
 from examples.deepfake_v3.training.precision import with_policy
-
-FormatName = Literal[
-    "savedmodel", "onnx", "litert", "litert-float16", "litert-int8", "openvino"
-]
 
 Run = Callable[[np.ndarray], np.ndarray]
 """Runs an exported file: float32 images, as many as one likes, to float32 outputs."""

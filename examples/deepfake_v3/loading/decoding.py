@@ -28,9 +28,7 @@ from examples.deepfake_v3.loading.images import (
     crop_to_size,
     read_any_file,
 )
-
-SECONDS = 60.0
-"""How long a file may be decoded. The largest images that are read take about 5."""
+from examples.deepfake_v3.options.choices import SECONDS
 
 PEAK_BYTES = 2e9  # of one process, with the largest image that is read
 

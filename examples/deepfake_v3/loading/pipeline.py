@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import keras
 import numpy as np
@@ -28,8 +28,8 @@ from examples.deepfake_v3.loading.images import (
     read_image,
 )
 from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.options.choices import Pipeline
 
-Pipeline = Literal["auto", "tf", "grain"]
 PREFETCH = 2  # batches that wait ready
 
 # Keras says so at the end of every Grain dataset, since it does not ask its length.

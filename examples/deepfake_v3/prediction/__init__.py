@@ -1,4 +1,4 @@
-"""Scores of many images, on one machine or on many, and the options of that.
+"""Scores of many images, on one machine or on many.
 
-May import from `errors`, `checks`, `loading`, `evaluation`.
+May import from `errors`, `options`, `checks`, `loading`, `evaluation`.
 """

@@ -22,7 +22,7 @@ import numpy as np
 
 from examples.deepfake_v3.errors import InputError, MissingPackageError, NotThereError
 from examples.deepfake_v3.loading.images import MAX_BYTES, UnusableImageError
-from examples.deepfake_v3.prediction.config import PredictConfig
+from examples.deepfake_v3.options.predict import PredictConfig
 from examples.deepfake_v3.prediction.prediction import Prediction, as_row
 from examples.deepfake_v3.prediction.sources import IMAGE_EXTENSIONS, find_files
 

@@ -13,9 +13,7 @@ from PIL import Image
 
 from examples.deepfake_v3.evaluation.calibration import to_logits
 from examples.deepfake_v3.loading.images import crop_to_size
-
-OVERLAP = 0.25
-"""Share of a tile's side that its neighbour covers too, at the least."""
+from examples.deepfake_v3.options.choices import OVERLAP
 
 CELL = 16  # pixels of a tile in the heat map
 

@@ -1,4 +1,4 @@
 """From source folders to a plan of clean splits, and the options of that.
 
-May import from `errors`, `loading`, `auditing`.
+May import from `errors`, `options`, `loading`, `auditing`.
 """

@@ -14,7 +14,7 @@ from examples.deepfake_v3.auditing.duplicates import (
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
-from examples.deepfake_v3.preparing.config import PrepareConfig
+from examples.deepfake_v3.options.prepare import PrepareConfig
 from examples.deepfake_v3.preparing.sources import Source
 
 SUFFIXES = {

@@ -24,7 +24,7 @@ from examples.deepfake_v3.loading.images import (
     check_image,
     read_image,
 )
-from examples.deepfake_v3.preparing.config import PrepareConfig
+from examples.deepfake_v3.options.prepare import PrepareConfig
 
 
 @dataclasses.dataclass(frozen=True, order=True)

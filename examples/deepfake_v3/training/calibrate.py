@@ -7,16 +7,16 @@ import keras
 from examples.deepfake_v3.checks import Criterion
 from examples.deepfake_v3.evaluation.calibration import fit_temperature
 from examples.deepfake_v3.evaluation.metrics import find_optimal_threshold
-from examples.deepfake_v3.evaluation.scoring import BATCH_SIZE, run_on_images
+from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.loading.pipeline import Pipeline
 from examples.deepfake_v3.mirror import without_mirror
 from examples.deepfake_v3.model_files.metadata import (
     Metadata,
     fingerprint,
 )
 from examples.deepfake_v3.model_files.saving import save_model, statistics_of_one_device
+from examples.deepfake_v3.options.choices import BATCH_SIZE, Pipeline
 from examples.deepfake_v3.training.distribution import on_one_device
 from keras_forensics import __version__
 from keras_forensics.layers import ForensicStreamV3

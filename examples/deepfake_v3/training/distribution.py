@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import keras
 import numpy as np
@@ -29,8 +29,8 @@ from keras import ops
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading.pipeline import Share
 from examples.deepfake_v3.model_files.saving import synchronized, tensorflow_replicas
+from examples.deepfake_v3.options.choices import Distribute
 
-Distribute = Literal["none", "devices", "hosts"]
 Result = TypeVar("Result")
 
 

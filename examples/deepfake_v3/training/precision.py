@@ -2,13 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import keras
 
 from examples.deepfake_v3.errors import InputError
-
-MixedPrecision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+from examples.deepfake_v3.options.choices import MixedPrecision
 
 
 def choose_dtype_policy(mixed_precision: MixedPrecision = "auto") -> str:

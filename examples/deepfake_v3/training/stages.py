@@ -7,44 +7,15 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.checks import check_range
-from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.metrics import epoch_score
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.model import rate_multipliers, unfreeze_backbone
+from examples.deepfake_v3.options.fine_tune import FineTuning
+from examples.deepfake_v3.options.training import TrainingOptions
 from examples.deepfake_v3.training.checkpoint import fingerprint
 from examples.deepfake_v3.training.distribution import current_cluster
-from examples.deepfake_v3.training.stage import (
-    Stage,
-    TrainingOptions,
-    train_stage,
-)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FineTuning:
-    """How the backbone is fine-tuned, and how the model of it looks at an image."""
-
-    batch_size: int = 48
-    """Images a step."""
-    first_layer_rate: float = 1.0
-    """Learning rate of the first backbone layer, relative to the head's; below 1, it
-    grows geometrically with depth."""
-    freeze_batch_norm: bool = False
-    """Hold the backbone's batch normalisation to the statistics and weights that it
-    has, which do not depend on the batch: for batches of few images."""
-    mirror: bool = True
-    """Let the final model score each image and its mirror image, and give the mean.
-    It is better than one look, and takes twice the time."""
-
-    def __post_init__(self):
-        check_range("batch_size", self.batch_size, 1)
-        if not 0 < self.first_layer_rate <= 1:
-            raise InputError(
-                "`first_layer_rate` must be above 0 and at most 1. "
-                f"Received: first_layer_rate={self.first_layer_rate}"
-            )
+from examples.deepfake_v3.training.stage import Stage, train_stage
 
 
 @dataclasses.dataclass(frozen=True)

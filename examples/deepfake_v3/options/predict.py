@@ -7,8 +7,7 @@ import tyro
 
 from examples.deepfake_v3.checks import check_range
 from examples.deepfake_v3.errors import InputError
-from examples.deepfake_v3.loading.decoding import SECONDS
-from examples.deepfake_v3.prediction.tiles import OVERLAP
+from examples.deepfake_v3.options.choices import OVERLAP, SECONDS
 
 Format = Literal["table", "jsonl", "csv"]
 

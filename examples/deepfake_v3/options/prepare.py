@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from examples.deepfake_v3.auditing.duplicates import MAX_DISTANCE
+from examples.deepfake_v3.options.choices import MAX_DISTANCE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

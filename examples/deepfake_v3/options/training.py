@@ -1,0 +1,71 @@
+"""How to train, whichever the stage."""
+
+import dataclasses
+
+from examples.deepfake_v3.checks import check_range
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.options.choices import Distribute, MixedPrecision, Pipeline
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How to train; the same for every stage."""
+
+    weight_decay: float = 1e-4
+    """AdamW's weight decay, relative to the learning rate; kernels only."""
+    clipnorm: float = 1.0
+    """Largest norm of the whole gradient."""
+    label_smoothing: float = 0.1
+    """Labels 0 and 1 become smoothing / 2 and 1 - smoothing / 2."""
+    warmup_epochs: float = 1.0
+    """Epochs of linear warm-up, but no more than a fifth of a stage."""
+    min_lr: float = 1e-6
+    """Learning rate at the end of a stage."""
+    patience: int = 5
+    """Epochs without a better val AUC after which a stage ends."""
+    steps_per_epoch: int | None = None
+    """Batches of an epoch, after which it is validated and saved; left out: as many as
+    show every image once. Fewer make less to lose of long epochs."""
+    augment: bool = True
+    """Flip and shift images, and erase rectangles of them, at random."""
+    max_images_per_class: int | None = None
+    """Train on this many images a class only, for quick experiments."""
+    shuffle_labels: bool = False
+    """Control run: permute the labels of train and val. The test AUC must be .5."""
+    mixed_precision: MixedPrecision = "auto"
+    """auto is mixed_float16 on a GPU with tensor cores, float32 elsewhere."""
+    pipeline: Pipeline = "auto"
+    """Input pipeline; auto is tf on TensorFlow, grain elsewhere."""
+    cache_gb: float | None = None
+    """Gigabytes for decoded images; left out: half of the memory that is free."""
+    distribute: Distribute = "none"
+    """Train on all devices of this host, or of all hosts; the batch stays as large."""
+    log_dir: str = "logs"
+    """Directory of CSV logs, TensorBoard logs and the state of an unfinished run."""
+    force: bool = False
+    """Go on with an unfinished run although settings or images have changed."""
+    jit_compile: bool | None = None
+    """Compile with XLA or torch.compile; left out: on for JAX, off for the others."""
+    seed: int = 0
+    """Seed of weights, order, crops, augmentation and dropout."""
+    verbose: int = 1
+    """Progress of training: 0 nothing, 1 a bar, 2 a line an epoch."""
+
+    def __post_init__(self):
+        check_range("label_smoothing", self.label_smoothing, 0, 1)
+        for name in ("weight_decay", "warmup_epochs", "min_lr"):
+            check_range(name, getattr(self, name), 0)
+        if self.cache_gb is not None:
+            check_range("cache_gb", self.cache_gb, 0)
+        if not self.clipnorm > 0:
+            raise InputError(
+                f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
+            )
+        check_range("patience", self.patience, 1)
+        for name in ("max_images_per_class", "steps_per_epoch"):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 1)
+
+
+CHANGE_NO_RESULT = ("log_dir", "force", "cache_gb", "pipeline", "verbose")
+"""Options that say how, not what, is trained."""
