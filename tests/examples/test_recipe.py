@@ -37,7 +37,7 @@ pytestmark = pytest.mark.backends
 def recipe(demo_data, tmp_path_factory):
     """Trains, fine-tunes and evaluates once; the tests below look at the results.
 
-    With a small backbone; the notebook is run with MobileNetV2.
+    With a small backbone; the quickstart is run with MobileNetV2.
     """
     run = tmp_path_factory.mktemp("recipe")
     common = {
