@@ -72,7 +72,12 @@ class Case:
 
 def residual_layers(dtype=None, data_format=None):
     """The front of a stream, as its configuration holds it."""
-    arguments = {"padding": "reflect", "dtype": dtype, "data_format": data_format}
+    arguments = {
+        "strides": 2,
+        "padding": "reflect",
+        "dtype": dtype,
+        "data_format": data_format,
+    }
     layers = [kf.SRMLayerV3(**arguments), kf.BayarConv2D(2, 5, **arguments)]
     return [keras.saving.serialize_keras_object(layer) for layer in layers]
 
