@@ -36,6 +36,7 @@ def test_detector_with_all_its_parts_is_that_of_the_recipe():
     assert parts.get_layer("forensic_stream").strides == (1, 1)
 
 
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variant_can_be_saved_and_hands_evidence_on(variant, tmp_path):
     model = build(variant, None, 32, 64)

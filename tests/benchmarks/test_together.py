@@ -10,7 +10,6 @@ from keras import ops
 
 from benchmarks.accuracy import __main__ as accuracy
 from examples.deepfake_v3.options.training import TrainingOptions
-from test_support.small_backbone import build_small_backbone
 
 pytestmark = [
     pytest.mark.backends,
@@ -23,8 +22,7 @@ TOLERANCE = 1e-4  # of probabilities
 
 
 @pytest.fixture
-def benchmark(accuracy_on_demo, monkeypatch):
-    monkeypatch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
+def benchmark(accuracy_on_demo):
     return accuracy_on_demo(
         {"train": 16, "val": 8, "test": 8},
         variants=("plain backbone",),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from examples.deepfake_v3.demo_set import render_demo_set
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
+from test_support.eager_training import train_eagerly
 from test_support.small_backbone import build_small_backbone
 
 
@@ -28,6 +29,12 @@ def demo_data(tmp_path_factory):
 def small_backbone(monkeypatch):
     """Three convolutions in the place of MobileNetV2, which takes long to compile."""
     monkeypatch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
+
+
+@pytest.fixture
+def eager_training(monkeypatch):
+    """Few steps, which need not be compiled."""
+    train_eagerly(monkeypatch)
 
 
 @pytest.fixture

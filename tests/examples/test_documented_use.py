@@ -33,7 +33,7 @@ SHELL = [
 
 
 @pytest.fixture
-def scaled_down(tmp_path, monkeypatch, small_backbone):
+def scaled_down(tmp_path, monkeypatch, small_backbone, eager_training):
     """Makes what takes hours take seconds."""
     monkeypatch.chdir(tmp_path)
     for module in (train_model, stages):

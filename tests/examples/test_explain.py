@@ -76,6 +76,7 @@ def score_of(logits):
     return 1 / (1 + np.exp(-ops.convert_to_numpy(logits)))
 
 
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("visual_size", [None, 64])
 def test_streams_together_are_the_detector(visual_size):
     keras.utils.set_random_seed(0)

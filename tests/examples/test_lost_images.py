@@ -258,9 +258,8 @@ def small_run(tmp_path, data_dir):
     }
 
 
-def test_training_goes_on_without_lost_images(
-    tmp_path, data_dir, monkeypatch, small_backbone
-):
+@pytest.mark.usefixtures("small_backbone", "eager_training")
+def test_training_goes_on_without_lost_images(tmp_path, data_dir, monkeypatch):
     lost = []
 
     def accident(splits):
@@ -275,6 +274,7 @@ def test_training_goes_on_without_lost_images(
         assert sorted(row["file"] for row in csv.DictReader(file)) == sorted(lost)
 
 
+@pytest.mark.usefixtures("small_backbone")
 def test_user_reads_one_line_when_the_data_is_gone(tmp_path, data_dir, monkeypatch):
     lose_after_check(monkeypatch, train_model, lambda _: shutil.rmtree(data_dir))
     words = [

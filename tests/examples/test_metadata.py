@@ -256,7 +256,8 @@ def test_calibrate_keeps_what_the_file_says_of_its_training(path, tmp_path):
     assert read_metadata(path).threshold == metadata.threshold == pytest.approx(0.3)
 
 
-def test_training_ends_with_metadata(demo_data, tmp_path, small_backbone):
+@pytest.mark.usefixtures("small_backbone", "eager_training")
+def test_training_ends_with_metadata(demo_data, tmp_path):
     path = tmp_path / "model.keras"
     train_model_v3(
         data_dir=str(demo_data),

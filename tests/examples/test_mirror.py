@@ -7,6 +7,7 @@ from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.training.precision import policy_of, with_policy
+from test_support.small_backbone import build_small_backbone
 
 pytestmark = pytest.mark.backends
 
@@ -19,7 +20,9 @@ def images():
 @pytest.fixture(scope="module")
 def detector(images):
     keras.utils.set_random_seed(0)
-    model = build_model_v3(weights=None, image_size=32, alpha=0.35, visual_size=48)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
+        model = build_model_v3(weights=None, image_size=32, visual_size=48)
     # Or the signal would fade before the scores.
     measure_backbone_statistics(model, images)
     return model

@@ -27,9 +27,9 @@ def batch(count=8, size=32):
 
 
 def fit_one_epoch(model):
-    # Compiling MobileNetV2 takes longer than these two steps.
+    # Compiling MobileNetV2 takes longer than this step.
     model.compile("adam", "binary_crossentropy", run_eagerly=True)
-    model.fit(batch(), np.arange(8) % 2, batch_size=4, verbose=0)
+    model.fit(batch(), np.arange(8) % 2, batch_size=8, verbose=0)
 
 
 def test_full_size_model_has_the_layers_of_the_recipe():
@@ -51,6 +51,7 @@ def test_full_size_model_has_the_layers_of_the_recipe():
     assert model.output_shape == (None, 1)
 
 
+@pytest.mark.usefixtures("small_backbone")
 def test_output_is_a_float32_probability_under_a_16_bit_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -71,12 +72,14 @@ def test_grey_levels_reach_the_forensic_stream_unscaled_and_the_backbone_scaled(
     assert model.get_layer("forensic_stream").value_range == (0, 255)
 
 
+@pytest.mark.usefixtures("small_backbone")
 def test_residuals_of_small_images_are_sampled_at_every_pixel():
     for visual_size, strides in ((None, 2), (32, 2), (64, 1)):
         model = build_model_v3(None, image_size=32, alpha=0.35, visual_size=visual_size)
         assert model.get_layer("forensic_stream").strides == (strides, strides)
 
 
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("visual_size", [64, 32])
 def test_images_are_scaled_for_the_visual_stream_alone(visual_size):
     model = build_model_v3(None, image_size=48, alpha=0.35, visual_size=visual_size)
@@ -91,6 +94,7 @@ def test_images_are_scaled_for_the_visual_stream_alone(visual_size):
     )
 
 
+@pytest.mark.usefixtures("small_backbone")
 @pytest.mark.parametrize("visual_size", [None, 64])
 def test_a_plain_call_is_inference(visual_size):
     model = build_model_v3(
@@ -139,9 +143,9 @@ def test_statistics_of_an_unfrozen_backbone_follow_within_some_steps(model):
     unfreeze_backbone(model)
     norm = model.get_layer("backbone").get_layer("bn_Conv1")
     norm.moving_mean.assign(norm.moving_mean + 100.0)
-    for _ in range(10):
+    for _ in range(4):
         model(batch(), training=True)
-    assert np.abs(ops.convert_to_numpy(norm.moving_mean)).max() < 100 * 0.9**9
+    assert np.abs(ops.convert_to_numpy(norm.moving_mean)).max() < 100 * 0.9**3
 
 
 @pytest.mark.parametrize("last", [30, 80])

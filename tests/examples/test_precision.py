@@ -13,13 +13,15 @@ from examples.deepfake_v3.training.precision import (
     with_policy,
 )
 from examples.deepfake_v3.training.stage import AugmentedTrainer
+from test_support.small_backbone import build_small_backbone
 
 
 @pytest.fixture(scope="module")
 def half_model(tmp_path_factory):
     """A mixed_float16 detector that was saved and loaded."""
     keras.utils.set_random_seed(0)
-    with building_under("mixed_float16"):
+    with building_under("mixed_float16"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
         model = build_model_v3(weights=None, image_size=32, alpha=0.35)
     path = tmp_path_factory.mktemp("half") / "model.keras"
     model.save(path)

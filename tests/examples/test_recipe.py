@@ -27,6 +27,7 @@ from examples.deepfake_v3.training import stage as training
 from examples.deepfake_v3.training import stages
 from examples.deepfake_v3.training.checkpoint import forget_stages
 from examples.deepfake_v3.training.stage import GATE_IMAGES
+from test_support.eager_training import train_eagerly
 from test_support.small_backbone import build_small_backbone
 from tests.backend import run_python
 
@@ -60,6 +61,7 @@ def recipe(demo_data, tmp_path_factory):
             forget_stages(log_dirs)
 
         patch.setattr(keras.applications, "MobileNetV2", build_small_backbone)
+        train_eagerly(patch)
         patch.setattr(train_model, "freeze_backbone", save_first)
         patch.setattr(training, "check_room", estimated.update)
         for module in (train_model, fine_tune):
@@ -250,6 +252,7 @@ def test_saved_model_predicts_alike_in_a_process_that_knows_only_the_library(
     np.testing.assert_array_equal(np.load(tmp_path / "scores.npy"), expected)
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
     output = tmp_path / "quick.keras"
     model = quick_fine_tune(
@@ -266,34 +269,48 @@ def test_quick_fine_tune_is_one_stage(recipe, tmp_path):
     assert len(list((tmp_path / "logs").glob("*/history.csv"))) == 1
 
 
-@pytest.mark.usefixtures("small_backbone")
+@pytest.fixture
+def stages_of(demo_data, tmp_path, monkeypatch, small_backbone):
+    """What is seen of the stages of fine-tuning a model, which trains in none."""
+
+    def stages_of(model, see, **options):
+        seen = []
+
+        def train_stage(model, images, options, stage, lost):
+            seen.append(see(model, stage))
+            return [{"val_auc": stage.number / 10, "val_loss": 1.0}]
+
+        monkeypatch.setattr(stages, "train_stage", train_stage)
+        monkeypatch.setattr(fine_tune, "save_trained", lambda *args, **kwargs: None)
+        path = tmp_path / "model.keras"
+        model.save(path)
+        fine_tune_v3(
+            model_path=str(path),
+            data_dir=str(demo_data),
+            output_path=str(tmp_path / "final.keras"),
+            log_dir=str(tmp_path / "logs"),
+            unfreeze=(3, 6, None),
+            **options,
+        )
+        return seen
+
+    return stages_of
+
+
 @pytest.mark.parametrize(
     ("freeze_batch_norm", "layers"), [(False, (2, 4, 8)), (True, (1, 2, 4))]
 )
-def test_each_stage_has_its_layers_and_rates(
-    freeze_batch_norm, layers, demo_data, tmp_path, monkeypatch
-):
-    seen = []
-
-    def spy(model, images, options, stage, lost):
+def test_each_stage_has_its_layers_and_rates(freeze_batch_norm, layers, stages_of):
+    def see(model, stage):
         backbone = model.get_layer("backbone")
         trained = sum(bool(layer.trainable_weights) for layer in backbone.layers)
-        rates = stage.rate_multipliers.values()
-        seen.append((stage.learning_rate, stage.epochs, trained, min(rates)))
-        return [{"val_auc": stage.number / 10, "val_loss": 1.0}]
+        lowest = min(stage.rate_multipliers.values())
+        return stage.learning_rate, stage.epochs, trained, lowest
 
-    monkeypatch.setattr(stages, "train_stage", spy)
-    path = tmp_path / "model.keras"
     # As an earlier fine-tuning leaves it.
-    with_mirror(build_model_v3(weights=None, image_size=64, alpha=0.35)).save(path)
-    fine_tune_v3(
-        model_path=str(path),
-        data_dir=str(demo_data),
-        output_path=str(tmp_path / "final.keras"),
-        unfreeze=(3, 6, None),
-        first_layer_rate=0.1,
-        freeze_batch_norm=freeze_batch_norm,
-        log_dir=str(tmp_path / "logs"),
+    model = with_mirror(build_model_v3(weights=None, image_size=64, alpha=0.35))
+    seen = stages_of(
+        model, see, first_layer_rate=0.1, freeze_batch_norm=freeze_batch_norm
     )
     rates, epochs, trained, lowest = zip(*seen, strict=True)
     assert rates == (4e-4, 4e-4, 4e-4)
@@ -302,33 +319,19 @@ def test_each_stage_has_its_layers_and_rates(
     assert 1 > lowest[0] > lowest[1] > lowest[2] >= 0.1
 
 
-@pytest.mark.usefixtures("small_backbone")
-def test_stage_knows_the_model_it_started_from(demo_data, tmp_path, monkeypatch):
-    seen = []
-
-    def spy(model, images, options, stage, lost):
-        seen.append(stage.initial_weights)
-        return [{"val_auc": 0.5, "val_loss": 1.0}]
-
-    monkeypatch.setattr(stages, "train_stage", spy)
-    path = tmp_path / "model.keras"
+def test_stage_knows_the_model_it_started_from(stages_of):
     model = build_model_v3(weights=None, image_size=64, alpha=0.35)
+    seen = []
     for change in (0.0, 0.0, 0.1):
         model.layers[-1].bias.assign_add([change])
-        model.save(path)
-        fine_tune_v3(
-            model_path=str(path),
-            data_dir=str(demo_data),
-            output_path=str(tmp_path / "final.keras"),
-            log_dir=str(tmp_path / "logs"),
-            unfreeze=(3, 6, None),
-            run_all_stages=False,
+        seen += stages_of(
+            model, lambda _, stage: stage.initial_weights, run_all_stages=False
         )
     assert seen[0] == seen[1] != seen[2]
 
 
 @pytest.fixture
-def start(recipe, tmp_path, monkeypatch):
+def start(recipe, tmp_path, monkeypatch, small_backbone):
     """Starts either command, up to its look at the images."""
 
     def checking(*args, **kwargs):

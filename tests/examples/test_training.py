@@ -93,6 +93,7 @@ def stage(demo_data, tmp_path):
     return train
 
 
+@pytest.mark.usefixtures("eager_training")
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_images_are_kept_in_memory_while_a_stage_trains(
     stage, monkeypatch, interrupted
@@ -132,6 +133,7 @@ def interrupt(stage, **replaced):
             stage(**replaced)
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_interrupted_stage_goes_on_after_its_last_epoch(stage, capsys):
     interrupt(stage)
     before = (stage.logs / "history.csv").read_text()
@@ -141,6 +143,7 @@ def test_interrupted_stage_goes_on_after_its_last_epoch(stage, capsys):
     assert (stage.logs / "history.csv").read_text().startswith(before)
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_interrupted_stage_does_not_go_on_with_other_settings_or_data(stage):
     interrupt(stage)
     with pytest.raises(ValueError, match=r"learning_rate=0\.001 \(now 0\.01\)"):
@@ -153,6 +156,7 @@ def test_interrupted_stage_does_not_go_on_with_other_settings_or_data(stage):
         stage(images=stage.images | {"train": stage.images["val"]})
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_forced_stage_goes_on_with_other_settings(stage, capsys):
     interrupt(stage)
     options = dataclasses.replace(stage.options, force=True, weight_decay=0.1)
@@ -189,6 +193,7 @@ def test_interrupted_stage_ends_as_if_it_had_not_been(stage, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_nan_ends_the_stage_and_force_goes_on_before_it(stage):
     interrupt(stage)
     before = State.read(stage.logs / "state.npz")
@@ -201,6 +206,7 @@ def test_nan_ends_the_stage_and_force_goes_on_before_it(stage):
     assert len(stage()) == 3  # with the settings of before
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_finished_stage_is_not_run_again_before_the_run_is_over(stage):
     first = stage()
     stage.model.get_layer("out").bias.assign([99.0])
@@ -217,6 +223,7 @@ def test_stage_ends_with_its_best_weights(stage):
         )
 
 
+@pytest.mark.usefixtures("eager_training")
 def test_stage_stops_when_the_val_auc_no_longer_rises(stage):
     options = dataclasses.replace(stage.options, patience=2)
     assert len(stage(options=options, epochs=20, learning_rate=1e-12)) == 3
@@ -230,6 +237,7 @@ def test_tensorboard_logs_are_written(stage):
     assert list((stage.logs / "tensorboard").rglob("events.out.tfevents*"))
 
 
+@pytest.mark.usefixtures("eager_training")
 @pytest.mark.parametrize("pipeline", ["tf", "grain"])
 def test_unbalanced_classes_can_be_trained(stage, pipeline):
     train = stage.images["train"]
