@@ -13,7 +13,8 @@ from keras_forensics.ops import (
     residual_conv_shape,
 )
 
-# Larger than any sum: truncation that changes nothing, but is there.
+# Larger than any sum: truncation that changes nothing, but is there. An infinite one
+# could be optimised away.
 NO_LIMIT = 1e30
 
 
@@ -36,6 +37,10 @@ class SRMFilterBank(GreyLevelLayer):
     compute dtype. Hardware that computes float32 convolutions in TF32 keeps integer
     pixels exact, and rounds others to 11 bits; `predict` on the openvino backend
     computes in bfloat16 on processors that have it, like OpenVINO itself.
+
+    Files that Keras exports from it are as exact, run in float32 by TensorFlow, ONNX
+    Runtime, LiteRT or OpenVINO: residuals are truncated before they are scaled, so that
+    no optimiser of graphs can merge the scale with the integer taps.
 
     The layer has nothing to train, and no weights are saved with it: the bank is
     part of its configuration.
