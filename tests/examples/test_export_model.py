@@ -13,7 +13,11 @@ from examples.deepfake_v3.export_model import ExportConfig, export_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
 from examples.deepfake_v3.mirror import with_mirror
-from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
+from examples.deepfake_v3.model import (
+    LEVELS,
+    build_model_v3,
+    measure_backbone_statistics,
+)
 from examples.deepfake_v3.saving import formats
 from examples.deepfake_v3.saving.formats import (
     FORMATS,
@@ -51,6 +55,30 @@ def images(demo_data):
     return np.stack([read_image(path) for path in paths])
 
 
+def build_blocks(input_shape, **kwargs):
+    """The kinds of layers that MobileNetV2 has, in few blocks."""
+    layers = keras.layers
+
+    def convolution(x, filters, name=None):
+        return normalised(layers.Conv2D(filters, 1, use_bias=False)(x), name)
+
+    def depthwise(x, strides, padding):
+        x = layers.DepthwiseConv2D(3, strides, padding, use_bias=False)(x)
+        return normalised(x)
+
+    def normalised(x, name=None):
+        return layers.ReLU(6.0, name=name)(layers.BatchNormalization(epsilon=1e-3)(x))
+
+    x = images = keras.Input(input_shape)
+    x = normalised(layers.Conv2D(16, 3, 2, "same", use_bias=False)(x))
+    y = depthwise(x, 1, "same")
+    x = layers.Add()([x, layers.BatchNormalization()(layers.Conv2D(16, 1)(y))])
+    for level in LEVELS:
+        x = depthwise(layers.ZeroPadding2D(((0, 1), (0, 1)))(x), 2, "valid")
+        x = convolution(x, 16, name=level)
+    return keras.Model(images, x)
+
+
 def build_detector(images):
     """A detector whose scores differ from image to image, unlike untrained ones."""
     keras.utils.set_random_seed(0)
@@ -79,7 +107,9 @@ def build_detector(images):
 
 @pytest.fixture(scope="module")
 def model(images):
-    return build_detector(images)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNetV2", build_blocks)
+        return build_detector(images)
 
 
 @pytest.mark.parametrize("name", HERE)
