@@ -239,22 +239,28 @@ def main(benchmark: ResidualEvidence) -> None:
             f"Received: data_dirs={benchmark.data_dirs}, runs={benchmark.runs}"
         )
 
-    @functools.cache  # several folders may be of the same images
-    def of_images(data_dir: str):
-        images = check_data_dir(data_dir)
+    # Several folders may be of the same images.
+    lists = {data_dir: check_data_dir(data_dir) for data_dir in benchmark.data_dirs}
+    # Before what takes long.
+    folders = [
+        (data_dir, Path(folder).name, runs_on_all_images(folder, lists[data_dir]))
+        for data_dir, folder in zip(benchmark.data_dirs, benchmark.runs, strict=True)
+    ]
+
+    @functools.cache
+    def evidence_of(data_dir: str) -> dict[str, np.ndarray]:
         features = {
-            split: read_features(of, benchmark.work_dir) for split, of in images.items()
+            split: read_features(images, benchmark.work_dir)
+            for split, images in lists[data_dir].items()
         }
-        groups = group_of_each([data_dir], images["test"])
-        return images, fit(features, images), groups
+        return fit(features, lists[data_dir])
 
     rows: list[list] = []
-    for data_dir, folder in zip(benchmark.data_dirs, benchmark.runs, strict=True):
-        images, evidence, groups = of_images(data_dir)
-        name = Path(folder).name.removeprefix("accuracy_")
-        rows += rows_of(
-            name, images, evidence, runs_on_all_images(folder, images), groups
-        )
+    for data_dir, name, runs in folders:
+        images = lists[data_dir]
+        groups = group_of_each([data_dir], images["test"])
+        name = name.removeprefix("accuracy_")
+        rows += rows_of(name, images, evidence_of(data_dir), runs, groups)
     write_table(benchmark, rows)
 
 

@@ -6,8 +6,15 @@ import pytest
 from examples.deepfake_v3.training.stage import AugmentedTrainer
 
 
-def train_eagerly(patch: pytest.MonkeyPatch) -> None:
-    """Lets stages train op by op on TensorFlow, where a step takes long to compile."""
+def train_eagerly(
+    patch: pytest.MonkeyPatch, models: type[keras.Model] = AugmentedTrainer
+) -> None:
+    """Lets models run op by op on TensorFlow, where a step takes long to compile.
+
+    Args:
+        patch: Ends it.
+        models: Which models; those that train in stages.
+    """
     if keras.backend.backend() == "tensorflow":
-        eager = property(lambda trainer: True, lambda trainer, value: None)
-        patch.setattr(AugmentedTrainer, "run_eagerly", eager)
+        eager = property(lambda model: True, lambda model, value: None)
+        patch.setattr(models, "run_eagerly", eager)

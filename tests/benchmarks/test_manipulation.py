@@ -29,6 +29,7 @@ from benchmarks.manipulation.table import (
     confusion_matrix,
     measure,
 )
+from test_support.eager_training import train_eagerly
 
 pytestmark = pytest.mark.backends
 
@@ -351,7 +352,10 @@ def test_the_result_has_a_row_for_each_first_layer_and_can_be_drawn(
     assert all(figure["alt"] for figure in result["figures"])
 
 
-def test_training_calls_patches_by_photograph_and_class(data_dirs, tmp_path):
+def test_training_calls_patches_by_photograph_and_class(
+    data_dirs, tmp_path, monkeypatch
+):
+    train_eagerly(monkeypatch, keras.Model)
     benchmark = tiny(tmp_path, data_dirs, epochs=2)
     data = runs_module.read_data(list_photographs(data_dirs), "easy", benchmark)
     result, again = (runs_module.train("constrained", 0, benchmark, data) for _ in "12")
@@ -376,6 +380,7 @@ def test_val_chooses_the_epoch_that_calls_the_test_sets(
             return patches.labels if next(right) else -1 - patches.labels
         return patches.labels
 
+    train_eagerly(monkeypatch, keras.Model)
     monkeypatch.setattr(runs_module, "call", call)
     result = runs_module.train("free", 0, benchmark, data)
     assert result["val_accuracies"] == [1.0, 0.0, 0.0]

@@ -22,7 +22,11 @@ from examples.deepfake_v3.exporting.parity import MAX_DIFFERENCE, compare, find_
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
 from examples.deepfake_v3.mirror import with_mirror
-from examples.deepfake_v3.model import build_model_v3, measure_backbone_statistics
+from examples.deepfake_v3.model import (
+    LEVELS,
+    build_model_v3,
+    measure_backbone_statistics,
+)
 from examples.deepfake_v3.options.export import ExportConfig
 from keras_forensics import BayarConv2D, SRMLayerV3
 from test_support.small_backbone import build_small_backbone
@@ -50,6 +54,30 @@ def skip_without_packages(name):
 def images(demo_data):
     paths = check_data_dir(demo_data, ("val",))["val"].paths
     return np.stack([read_image(path) for path in paths])
+
+
+def build_blocks(input_shape, **kwargs):
+    """The kinds of layers that MobileNetV2 has, in few blocks."""
+    layers = keras.layers
+
+    def convolution(x, filters, name=None):
+        return normalised(layers.Conv2D(filters, 1, use_bias=False)(x), name)
+
+    def depthwise(x, strides, padding):
+        x = layers.DepthwiseConv2D(3, strides, padding, use_bias=False)(x)
+        return normalised(x)
+
+    def normalised(x, name=None):
+        return layers.ReLU(6.0, name=name)(layers.BatchNormalization(epsilon=1e-3)(x))
+
+    x = images = keras.Input(input_shape)
+    x = normalised(layers.Conv2D(16, 3, 2, "same", use_bias=False)(x))
+    y = depthwise(x, 1, "same")
+    x = layers.Add()([x, layers.BatchNormalization()(layers.Conv2D(16, 1)(y))])
+    for level in LEVELS:
+        x = depthwise(layers.ZeroPadding2D(((0, 1), (0, 1)))(x), 2, "valid")
+        x = convolution(x, 16, name=level)
+    return keras.Model(images, x)
 
 
 def build_detector(images):
@@ -80,7 +108,9 @@ def build_detector(images):
 
 @pytest.fixture(scope="module")
 def model(images):
-    return build_detector(images)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "MobileNetV2", build_blocks)
+        return build_detector(images)
 
 
 @pytest.mark.parametrize("name", HERE)
