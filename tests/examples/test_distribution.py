@@ -33,7 +33,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.deepfake_v3.calibrate_model import save_calibrated
+from examples.deepfake_v3.training.calibrate import save_calibrated
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.training.distribution import current_cluster, distributed
 from examples.deepfake_v3.loading.lost_images import LostImages
@@ -161,7 +161,7 @@ def test_hosts_with_other_settings_are_refused(train):
     results, _ = train("hosts", seeds=(0, 1))
     for result in results:
         assert result.returncode != 0
-        assert "ValueError: The hosts differ in: settings or images." in result.stderr
+        assert "InputError: The hosts differ in: settings or images." in result.stderr
 
 
 REPLICAS = """
