@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from benchmarks.record import write_result
 from keras_forensics import BayarConv2D, SRMFilterBank, filters
-from tests.runtimes import RUNTIMES, export, openvino_precision, run
+from test_support.runtimes import RUNTIMES, export, openvino_precision, run
 
 BANKS = {
     "`v3`": {"bank": "v3"},

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from keras_forensics import BayarConv2D, SRMFilterBank, filters
+from test_support.runtimes import RUNTIMES, export, openvino_precision, run
 from tests import oracle
 from tests.backend import NAME, random_images
-from tests.runtimes import RUNTIMES, export, openvino_precision, run
 
 # Six divisors without a common denominator.
 OWN = {"bank": [[[-1, 1, 0]]] * 6, "divisors": [7, 9, 11, 13, 5, 56]}
