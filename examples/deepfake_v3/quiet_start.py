@@ -1,6 +1,7 @@
 """Backends start without their log lines, unless somebody asks for them."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -23,7 +24,8 @@ def without_log_lines() -> Iterator[None]:
     """Takes log lines of native code out of standard error.
 
     They are written past Python, some of them before any level can be set. What else
-    comes meanwhile appears when the block ends, also by an error.
+    comes meanwhile appears when the block ends, also by an error. TensorFlow's own
+    logger, which sets its level when it is imported, then keeps to errors.
     """
     if ASKED_FOR in os.environ:
         yield
@@ -37,6 +39,7 @@ def without_log_lines() -> Iterator[None]:
             try:
                 yield
             finally:
+                logging.getLogger("tensorflow").setLevel(logging.ERROR)
                 sys.stderr.flush()
                 os.dup2(kept, 2)
                 written.seek(0)

@@ -1,5 +1,6 @@
 """What a command loads before it works, and what it writes beside its results."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -82,6 +83,17 @@ def test_only_log_lines_are_taken_out(monkeypatch, capfd):
     with without_log_lines():
         os.write(2, b"I0000 00:00:1.2  5 cudart_stub.cc:31] no drivers\nreal news\n")
     assert capfd.readouterr().err == "real news\n"
+
+
+def test_tensorflow_warns_of_no_retracing(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")  # restored in the end
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "level", logging.WARNING)
+    with without_log_lines():
+        pass
+    assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.ERROR)
 
 
 def test_log_lines_stay_for_who_asks(monkeypatch, capfd):
