@@ -4,7 +4,7 @@ Importing the package registers its components, so that `keras.models.load_model
 finds them without `custom_objects`.
 """
 
-from keras_forensics import constraints, filters, layers, schedules
+from keras_forensics import constraints, filters, layers, ops, schedules
 from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
     BayarConv2D,
@@ -32,5 +32,6 @@ __all__ = [
     "constraints",
     "filters",
     "layers",
+    "ops",
     "schedules",
 ]

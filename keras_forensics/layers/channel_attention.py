@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_forensics.layers import arguments
+from keras_forensics import arguments
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")

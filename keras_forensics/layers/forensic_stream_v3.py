@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from keras_forensics.layers import arguments
+from keras_forensics import arguments
 from keras_forensics.layers.bayar_conv2d import BayarConv2D
-from keras_forensics.layers.residual import residual_dtype, to_grey_levels
 from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
+from keras_forensics.ops import arithmetic_dtype, to_grey_levels
 
 # Running statistics follow within some 20 steps: short runs and fine-tuning stages
 # are validated on statistics of their own, not on those of the initial weights.
@@ -165,7 +165,9 @@ class ForensicStreamV3(keras.layers.Layer):
         Returns:
             Tensor with `5 * channels` SRM maps, then `bayar_filters` learnable ones.
         """
-        grey = to_grey_levels(inputs, self.value_range, residual_dtype(self))
+        grey = to_grey_levels(
+            inputs, self.value_range, arithmetic_dtype(self.compute_dtype)
+        )
         learnable = self.bayar(grey)
         if self.threshold is not None:
             learnable = ops.clip(learnable, -self.threshold, self.threshold)

@@ -1,18 +1,16 @@
 """Fixed residual filters with exact integer arithmetic."""
 
-import math
-from fractions import Fraction
-
 import keras
 import numpy as np
 from keras import ops
 
-from keras_forensics import filters
-from keras_forensics.layers import arguments
-from keras_forensics.layers.residual import (
+from keras_forensics import arguments, filters
+from keras_forensics.ops import (
+    arithmetic_dtype,
+    bank_kernel,
+    exact_denominators,
     residual_conv,
     residual_conv_shape,
-    residual_dtype,
     to_grey_levels,
 )
 
@@ -132,15 +130,15 @@ class SRMFilterBank(keras.layers.Layer):
             ndim=4, axes={arguments.channel_axis(self.data_format): channels}
         )
         # Enlarged to integers over denominators that a multiplication divides by.
-        denominators = _denominators(
+        denominators = exact_denominators(
             self._taps,
             self._divisors,
             channels if self.sum_channels else 1,
-            residual_dtype(self),
+            arithmetic_dtype(self.compute_dtype),
         )
         taps = self._taps * (denominators / self._divisors)[:, None, None]
         self.kernel = self._add_fixed(
-            "kernel", _arrange(taps, channels, self.sum_channels)
+            "kernel", bank_kernel(taps, channels, self.sum_channels)
         )
         if len(set(denominators)) == 1:
             self.scale = float(1 / denominators[0])
@@ -156,13 +154,15 @@ class SRMFilterBank(keras.layers.Layer):
             shape=value.shape,
             initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
             trainable=False,
-            dtype=residual_dtype(self),
+            dtype=arithmetic_dtype(self.compute_dtype),
             autocast=False,
         )
 
     def call(self, inputs):
         residuals = self.scale * residual_conv(
-            to_grey_levels(inputs, self.value_range, residual_dtype(self)),
+            to_grey_levels(
+                inputs, self.value_range, arithmetic_dtype(self.compute_dtype)
+            ),
             self.kernel,
             strides=self.strides,
             padding=self.padding,
@@ -241,69 +241,3 @@ def _read_bank(bank, divisors) -> tuple[np.ndarray, np.ndarray]:
             f"Received: divisors={divisors.tolist()}"
         )
     return taps, divisors
-
-
-def _denominators(
-    taps: np.ndarray, divisors: np.ndarray, channels: int, dtype: str
-) -> np.ndarray:
-    """Multiples of the divisors by which one multiplication divides exactly.
-
-    The convolution with `taps * denominator / divisor` is an integer, and times the
-    rounded `1 / denominator` it is the residual, correctly rounded. A plain division is
-    not, since compilers multiply by the rounded `1 / divisor` instead (XLA,
-    TensorFlow's Grappler), which is off by one unit in the last place for a third of
-    all residuals over 12, say, but right for those over 72.
-
-    Args:
-        taps: Array of shape `(filters, height, width)`.
-        divisors: Array of shape `(filters,)`.
-        channels: Number of channels that are summed.
-        dtype: `"float32"` or `"float64"`.
-
-    Returns:
-        Array of shape `(filters,)`: the same denominator for all where there is one,
-        which is faster; the divisors themselves where there is none, or where taps or
-        divisors are not integers.
-    """
-    if (taps % 1).any() or (divisors % 1).any():
-        return divisors
-    largest = 255 * channels * np.abs(taps).sum((1, 2)) / divisors
-
-    def search(chosen) -> int | None:
-        """The smallest denominator for some of the filters together."""
-        common = math.lcm(*(int(divisor) for divisor in divisors[chosen]))
-        odd = max(_odd_part(int(divisor)) for divisor in divisors[chosen])
-        bits = np.finfo(dtype).nmant + 1
-        # Beyond these, sums of products are no longer exact.
-        stop = int(min(2**bits / max(largest[chosen].max(), 1), 1000 * common))
-        for denominator in range(common, stop + 1, common):
-            reciprocal = Fraction(float(np.dtype(dtype).type(1 / denominator)))
-            # Residuals are this far from where rounding turns, relatively.
-            if abs(reciprocal * denominator - 1) < Fraction(1, odd * 2 ** (bits + 1)):
-                return denominator
-        return None
-
-    every = np.arange(len(divisors))
-    if common := search(every):
-        return np.full(len(divisors), common)
-    return np.array([search([k]) or divisors[k] for k in every])
-
-
-def _odd_part(number: int) -> int:
-    return number // (number & -number)
-
-
-def _arrange(taps: np.ndarray, channels: int, sum_channels: bool) -> np.ndarray:
-    """Arranges a bank as the kernel of one convolution over `channels` inputs.
-
-    Returns:
-        Array of shape `(height, width, channels // groups, maps)`. Up to 4 channels
-        make one dense convolution, half of whose taps or more are zero: measured
-        faster than a depthwise one on every backend. More channels are grouped.
-    """
-    kernels = np.moveaxis(taps, 0, -1)[:, :, None, :]
-    if sum_channels:
-        return np.repeat(kernels, channels, axis=2)
-    if channels > 4:
-        return np.tile(kernels, channels)
-    return np.kron(np.eye(channels, dtype=taps.dtype), kernels)

@@ -1,4 +1,8 @@
-"""Checks of constructor arguments that several layers share."""
+"""Checks of arguments that several layers and operations share.
+
+Every check returns the argument in its one form, or raises a `ValueError` that names
+it. Nothing of the package is imported here.
+"""
 
 import math
 from numbers import Real
@@ -6,6 +10,7 @@ from numbers import Real
 import keras
 
 PADDINGS = ("valid", "same", "reflect", "symmetric")
+NORMALIZATIONS = ("project", "divide")
 
 
 def check_padding(padding) -> str:
@@ -69,6 +74,28 @@ def check_positive_number(value, name: str) -> float:
     return value
 
 
+def check_kernel_size(kernel_size) -> tuple[int, int]:
+    """Returns `(height, width)` of a kernel that has a centre and neighbours."""
+    height, width = kernel_size
+    if height % 2 == 0 or width % 2 == 0 or height * width == 1:
+        raise ValueError(
+            "`kernel_size` must be odd on both sides, to have a centre, and larger "
+            "than 1x1, to have neighbours. Received: "
+            f"kernel_size={(height, width)}"
+        )
+    return height, width
+
+
+def check_normalization(normalization) -> str:
+    """Returns `normalization`, one of those of the Bayar constraint."""
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"`normalization` must be one of {NORMALIZATIONS}. "
+            f"Received: normalization={normalization!r}"
+        )
+    return normalization
+
+
 def check_threshold(threshold) -> float | None:
     """Returns a positive number of grey levels, or `None`."""
     if threshold is not None and not (_is_finite(threshold) and threshold > 0):
@@ -108,3 +135,8 @@ def count_channels(input_shape, data_format: str) -> int:
 def channel_axis(data_format: str) -> int:
     """Returns the axis of the channels in a batch of images."""
     return -1 if data_format == "channels_last" else 1
+
+
+def spatial_axes(data_format: str) -> tuple[int, int]:
+    """Returns the axes of height and width in a batch of images."""
+    return (1, 2) if data_format == "channels_last" else (2, 3)
