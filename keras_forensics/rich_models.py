@@ -66,9 +66,9 @@ class Block:
         extremes: If `True`, the smallest values are counted, and the largest ones
             negated. Tuples then share a bin with those read backwards, else with their
             negatives too.
-        parts: `(direction, maps)`: where neighbours are, `"row"`, `"column"` or
-            `"colour"`, and the maps whose counts are added before they are divided by
-            the number of tuples.
+        parts: `(direction, maps)`: where neighbours are (`"horizontal"`, `"vertical"`
+            or `"channels"`), and the maps whose counts are added before they are
+            divided by the number of tuples.
     """
 
     family: Family
@@ -141,7 +141,7 @@ def _spatial_block(family: Family, step: float, kind: str) -> Block:
         family,
         step,
         kind.startswith("minmax"),
-        (("row", _maps(along[0])), ("column", _maps(along[-1]))),
+        (("horizontal", _maps(along[0])), ("vertical", _maps(along[-1]))),
     )
 
 
@@ -200,7 +200,7 @@ def _colour_submodel(family: Family, name: str) -> Submodel:
             family,
             1,
             kind.startswith("minmax"),
-            tuple(("colour", _maps(text)) for text in parts),
+            tuple(("channels", _maps(text)) for text in parts),
         )
 
     if kind == "spam11":

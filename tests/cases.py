@@ -20,6 +20,7 @@ class Case:
     unchanged: tuple[str, ...] = ()  # arguments that cannot be changed with the rest
     shape: tuple = IMAGES
     weights: tuple[int, int] = (0, 0)  # trainable, non-trainable
+    has_gradient: bool = True  # counts have none
 
     def layer(self, **kwargs):
         return self.layer_class(**{**self.arguments, **kwargs})
@@ -105,6 +106,66 @@ CASES = [
         weights=(1 + 3 * 2 + 2 + 2, 1 + 3 * 2),
     ),
     Case(kf.GatedFusion, {}, {}, shape=((2, 6), (2, 6))),
+    Case(
+        kf.Cooccurrence2D,
+        {"order": 2, "quantization_step": 20.0},
+        {
+            "order": 3,
+            "truncation": 1,
+            "quantization_step": 0.5,
+            "directions": ("diagonal", "minor_diagonal"),
+            "symmetry": "sign",
+            "pool_maps": False,
+            "soft": True,
+            "data_format": "channels_first",
+        },
+        has_gradient=False,
+    ),
+    Case(
+        kf.Cooccurrence2D,
+        {"order": 2, "quantization_step": 50.0, "soft": True},
+        {"soft": True, "symmetry": "direction"},
+        unchanged=(
+            "order",
+            "truncation",
+            "quantization_step",
+            "directions",
+            "pool_maps",
+            "data_format",
+        ),
+    ),
+    Case(
+        kf.SPAMFeatures,
+        {},
+        {
+            "truncation": 2,
+            "selected": ("diagonal",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        has_gradient=False,
+    ),
+    Case(
+        kf.SRMFeatures,
+        {"selected": ("s1_minmax22h_q2", "s3_minmax48v_q1", "s35_spam11_q15")},
+        {
+            "model": "q1",
+            "selected": ("s2_spam12hv_q1",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        has_gradient=False,
+    ),
+    Case(
+        kf.ColorRichFeatures,
+        {"selected": ("s1_spam14c_q1", "s5x5_minmax24c_q1")},
+        {
+            "selected": ("s2_minmax24c_q1",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        has_gradient=False,
+    ),
     Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},

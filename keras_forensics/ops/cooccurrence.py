@@ -12,11 +12,14 @@ From residual maps to features in four steps:
 
 import functools
 import itertools
-import math
 
 import keras
 import numpy as np
 from keras import ops
+
+EXACT_COUNTS_COMPILE = keras.backend.backend() != "tensorflow"
+"""Whether XLA compiles `count_codes`: Keras's count on TensorFlow has a size that XLA
+does not know."""
 
 SYMMETRIES = ("none", "sign", "direction", "sign_and_direction")
 """Tuples that share a bin: with their negatives, read backwards, or both."""
@@ -130,7 +133,7 @@ def count_codes(codes, histograms, order: int, base: int):
     codes = ops.reshape(codes, (-1,))
     length = histograms * spacing
     if keras.backend.backend() == "jax":
-        # Keras's bincount has no compiled form there, its segment_sum is slow elsewhere.
+        # Keras's bincount is never compiled there; elsewhere segment_sum is slow.
         counts = ops.segment_sum(ops.ones(codes.shape, "int32"), codes, length)
     else:
         counts = ops.bincount(codes, minlength=length)
@@ -189,64 +192,54 @@ def merge_bins(counts, bins: np.ndarray):
 
 
 def soft_counts(
-    residuals, step, truncation: int, direction: dict[int, int], order: int
+    residuals, step: float, truncation: int, direction: dict[int, int], order: int
 ):
-    """Counts tuples with a triangular kernel instead of rounding.
+    r"""Counts tuples with a triangular kernel instead of rounding.
 
-    A residual $r$ belongs to level $k$ with weight $\\max(0, 1 - |r / q - k|)$, a
-    truncated one to the outermost. The weights of a residual add up to 1, and those of
-    a tuple are their products. For multiples of the step it is the exact count.
+    A residual $r$ has level $k$ with weight $\max(0, 1 - |r / q - k|)$, and a truncated
+    one the outermost. The weights of a residual add up to 1, those of a tuple are their
+    products. For multiples of the step $q$ it is the exact count.
 
     Args:
         residuals: Float tensor of shape `(histograms, height, width)`.
         step: Quantisation step, positive.
         truncation: Largest multiple kept apart.
-        direction: `{axis: 1 or -1}` for the axes 1 and 2.
+        direction: `{axis: 1 or -1}`, the way to the next neighbour in axes 1 and 2.
         order: Number of neighbours.
 
     Returns:
         Tensor of shape `(histograms, (2 * truncation + 1)**order)`.
     """
-    dtype = residuals.dtype
-    multiples = ops.clip(residuals * (1 / step), -truncation, truncation)
-    levels = ops.cast(ops.arange(-truncation, truncation + 1), dtype)
-    weights = ops.relu(1 - ops.abs(multiples[..., None] - levels))
+    multiples = ops.clip(residuals / step, -truncation, truncation)
     base = 2 * truncation + 1
-    sizes = [
-        multiples.shape[axis] if multiples.shape[axis] is not None
-        else ops.shape(multiples)[axis]
-        for axis in (1, 2)
-    ]  # fmt: skip
-
-    def neighbour(number):
-        index = [slice(None)]
-        for axis in (1, 2):
-            step = direction.get(axis, 0)
-            remaining = sizes[axis - 1] - (order - 1) * abs(step)
-            start = number if step > 0 else order - 1 - number
-            index.append(slice(start, start + remaining) if step else slice(None))
-        return ops.reshape(
-            weights[tuple(index)], (-1, _product(sizes, direction, order), base)
-        )
-
-    def product(numbers):
-        joined = neighbour(numbers[0])
-        for number in numbers[1:]:
-            joined = joined[..., :, None] * neighbour(number)[..., None, :]
-            joined = ops.reshape(joined, (-1, joined.shape[1], joined.shape[2] * base))
-        return joined
-
-    half = math.ceil(order / 2)
-    first = product(range(half))
+    levels = ops.cast(ops.arange(base), residuals.dtype) - truncation
+    weights = ops.relu(1 - ops.abs(ops.expand_dims(multiples, -1) - levels))
+    half = (order + 1) // 2
+    first = _soft_tuples(weights, direction, range(half), order)
     if half == order:
         return ops.sum(first, axis=1)
-    second = product(range(half, order))
-    counts = ops.matmul(ops.transpose(first, (0, 2, 1)), second)
+    second = _soft_tuples(weights, direction, range(half, order), order)
+    counts = ops.einsum("hta,htb->hab", first, second)
     return ops.reshape(counts, (-1, base**order))
 
 
-def _product(sizes, direction, order):
-    return math.prod(
-        size - (order - 1) * abs(direction.get(axis, 0))
-        for axis, size in zip((1, 2), sizes, strict=True)
-    )
+def _soft_tuples(weights, direction, numbers, order):
+    """Weights `(histograms, tuples, bins)` of the neighbours of these numbers."""
+    base = weights.shape[-1]
+    products = None
+    for number in numbers:
+        index = [slice(None)] * 4
+        for axis, step in direction.items():
+            before = number if step > 0 else order - 1 - number
+            index[axis] = slice(before, before + 1 - order or None)
+        weight = weights[tuple(index)]
+        histograms, height, width = ops.shape(weight)[:3]
+        weight = ops.reshape(weight, (histograms, height * width, base))
+        if products is None:
+            products = weight
+        else:
+            products = ops.reshape(
+                ops.expand_dims(products, -1) * ops.expand_dims(weight, -2),
+                (histograms, height * width, base * products.shape[-1]),
+            )
+    return products

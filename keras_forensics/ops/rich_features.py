@@ -6,9 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_forensics import rich_models
 from keras_forensics.ops.cooccurrence import (
-    code_spacing,
     count_codes,
     merge_bins,
     quantize,
@@ -22,7 +20,7 @@ def rich_features(images, submodels, order: int, truncation: int, dtype="float32
 
     Args:
         images: Float tensor of whole grey levels, shape `(batch, colours, height,
-            width)`. More than one colour only if all blocks count along colours.
+            width)`; more than one colour only where all blocks count along channels.
         submodels: Sequence of `rich_models.Submodel`.
         order: Number of neighbours, or of colours.
         truncation: Largest multiple of the quantisation step kept apart.
@@ -32,18 +30,33 @@ def rich_features(images, submodels, order: int, truncation: int, dtype="float32
         Tensor of shape `(batch, features)`, the submodels one after the other.
     """
     blocks = [block for submodel in submodels for block in submodel.blocks]
-    features = {}
-    for (family, steps), group in _group(blocks).items():
-        features |= _family_features(
-            images, family, steps, group, order, truncation, dtype
-        )
+    features: dict = {}
+    for (family, steps), entries in _group(blocks).items():
+        used = {
+            name
+            for _, parts, _ in entries
+            for _, maps in parts
+            for name in set().union(*maps)
+        }
+        maps = FamilyMaps(images, family, used, steps, order, truncation)
+        features |= _family_features(maps, entries, dtype)
     return ops.concatenate([features[block] for block in blocks], axis=-1)
 
 
-def count_features(submodel: rich_models.Submodel, order: int, truncation: int) -> int:
+def count_features(submodel, order: int, truncation: int) -> int:
     """The number of features of a submodel."""
     return sum(
         len(_bins(block.extremes, order, truncation)) for block in submodel.blocks
+    )
+
+
+def smallest_side(submodels, order: int) -> int:
+    """The fewest pixels a side that every submodel finds a tuple in."""
+    blocks = [block for submodel in submodels for block in submodel.blocks]
+    return max(
+        2 * block.family.border + (1 if direction == "channels" else order)
+        for block in blocks
+        for direction, _ in block.parts
     )
 
 
@@ -53,173 +66,181 @@ def _bins(extremes: bool, order: int, truncation: int) -> np.ndarray:
 
 
 def _group(blocks) -> dict:
-    """Blocks by family and steps: what differs in the step only is counted at once."""
-    steps: dict = {}
+    """Blocks by family and steps: those that differ in the step are counted at once.
+
+    Returns:
+        `{(family, steps): [(extremes, parts, blocks of all steps), ...]}`.
+    """
+    by_step: dict = {}
     for block in blocks:
         key = (block.family, block.extremes, block.parts)
-        steps.setdefault(key, {})[block.step] = block
+        by_step.setdefault(key, {})[block.step] = block
     groups: dict = {}
-    for (family, extremes, parts), by_step in steps.items():
-        groups.setdefault((family, tuple(by_step)), []).append(
-            (extremes, parts, by_step)
-        )
+    for (family, extremes, parts), one_a_step in by_step.items():
+        entries = groups.setdefault((family, tuple(one_a_step)), [])
+        entries.append((extremes, parts, tuple(one_a_step.values())))
     return groups
 
 
-def _family_features(images, family, steps, group, order, truncation, dtype) -> dict:
-    """Features `(batch, bins)` of each block."""
-    batch, colours, height, width = _sizes(images)
-    base = 2 * truncation + 1
-    names = [
-        name
-        for name in family.filters
-        if any(
-            name in each for _, parts, _ in group for _, maps in parts for each in maps
-        )
-    ]
-    residuals = _residuals(images, family, names)
-    height, width = height - 2 * family.border, width - 2 * family.border
-    borders = np.array(steps) * family.filters[names[0]].divisor
-
-    @functools.cache
-    def levels(direction):
-        """Levels by filter, each `(neighbours, steps, batch, others)`."""
-        axes, shape = {
-            "column": ((2, 0, 1, 3), (height, 1, batch, width)),
-            "row": ((3, 0, 1, 2), (width, 1, batch, height)),
-            "colour": ((1, 0, 2, 3), (colours, 1, batch, height * width)),
-        }[direction]
-        # Stacked, maps lie one after the other in memory on every backend.
-        arranged = ops.stack(
-            [
-                ops.reshape(ops.transpose(residuals[..., index], axes), (shape[0], -1))
-                for index in range(len(names))
-            ]
-        )
-        arranged = ops.reshape(arranged, (len(names), *shape))
-        return dict(zip(names, _levels(arranged, borders, truncation), strict=True))
-
-    @functools.cache
-    def numbers(direction):
-        """Which histogram a position belongs to, `(1, steps, batch, others)`."""
-        others = {"column": width, "row": height, "colour": height * width}[direction]
-        number = ops.reshape(
-            ops.arange(len(steps) * batch, dtype="int32"), (1, len(steps), batch, 1)
-        )
-        return ops.repeat(number, others, axis=-1)
-
-    @functools.cache
-    def counts(direction, which, extreme):
-        """Counts of one map, `(steps * batch, bins)`."""
-        chosen = [levels(direction)[name] for name in names if name in which]
-        codes = tuple_codes(
-            functools.reduce(extreme, chosen),
-            {0: 1},
-            order,
-            base,
-            numbers(direction),
-        )
-        return count_codes(codes, len(steps) * batch, order, base)
-
-    def part_counts(direction, maps, extremes):
-        total = sum(counts(direction, each, ops.minimum) for each in maps)
-        if not extremes:
-            return total
-        largest = sum(counts(direction, each, ops.maximum) for each in maps)
-        return total + ops.flip(largest, axis=-1)  # negated levels
-
-    tuples = {
-        "column": (height - order + 1) * width,
-        "row": (width - order + 1) * height,
-        "colour": height * width,
-    }
+def _family_features(maps, entries, dtype) -> dict:
+    """Features `(batch, merged bins)` by block."""
     features = {}
     for extremes in (False, True):
-        entries = [entry for entry in group if entry[0] == extremes]
-        if not entries:
+        chosen = [entry for entry in entries if entry[0] == extremes]
+        parts = [part for _, parts, _ in chosen for part in parts]
+        if not parts:
             continue
-        bins = _bins(extremes, order, truncation)
-        stacked = ops.stack(
+        bins = _bins(extremes, maps.order, maps.truncation)
+        counts = ops.stack(
+            [maps.count(direction, which, extremes) for direction, which in parts]
+        )
+        tuples = ops.stack(
             [
-                part_counts(direction, maps, extremes)
-                for _, parts, _ in entries
-                for direction, maps in parts
+                ops.cast(len(which) * maps.count_tuples(direction), dtype)
+                for direction, which in parts
             ]
         )
-        normalisers = ops.stack(
-            [
-                ops.cast(len(maps) * tuples[direction], dtype)
-                for _, parts, _ in entries
-                for direction, maps in parts
-            ]
-        )
-        merged = ops.cast(merge_bins(stacked, bins), dtype)
-        merged = merged / normalisers[:, None, None]
-        merged = ops.reshape(merged, (len(normalisers), len(steps), -1, len(bins)))
+        merged = ops.cast(merge_bins(counts, bins), dtype) / tuples[:, None, None]
+        merged = ops.reshape(merged, (len(parts), len(maps.steps), -1, len(bins)))
         position = 0
-        for _, parts, by_step in entries:
-            total = sum(merged[position + i] for i in range(len(parts)))
+        for _, parts, blocks in chosen:
+            total = merged[position]
+            for other in range(position + 1, position + len(parts)):
+                total = total + merged[other]
             position += len(parts)
-            for index, block in enumerate(by_step.values()):
-                features[block] = total[index]
+            features |= {block: total[index] for index, block in enumerate(blocks)}
     return features
+
+
+class FamilyMaps:
+    """Quantised residuals of one family, and counts of their tuples.
+
+    Args:
+        images: As in `rich_features`.
+        family: A `rich_models.Family`.
+        used: Names of the filters that are needed.
+        steps: Quantisation steps, in units of the filters' divisor.
+        order: Number of neighbours.
+        truncation: Largest multiple kept apart.
+    """
+
+    def __init__(self, images, family, used, steps, order, truncation):
+        self.steps, self.order, self.truncation = steps, order, truncation
+        self.filters = {
+            name: entry for name, entry in family.filters.items() if name in used
+        }
+        self.base = 2 * truncation + 1
+        batch, self.colours, height, width = _sizes(images)
+        self.batch = batch
+        self.height = height - 2 * family.border
+        self.width = width - 2 * family.border
+        self._residuals = self._convolve(images, family.border)
+        self._levels = functools.cache(self._arrange)
+        self._count_map = functools.cache(self._count_one_map)
+
+    def _convolve(self, images, border):
+        """Whole residuals `(batch, colours, height, width)` by filter."""
+        taps = np.array([entry.taps for entry in self.filters.values()], "float32")
+        cut = taps.shape[1] // 2 - border
+        kernel = np.moveaxis(taps[:, cut : 5 - cut, cut : 5 - cut], 0, -1)[:, :, None]
+        _, _, height, width = _sizes(images)
+        residuals = ops.conv(
+            ops.reshape(images, (-1, height, width, 1)),
+            ops.convert_to_tensor(kernel),
+            padding="valid",
+            data_format="channels_last",
+        )
+        shape = (-1, self.colours, self.height, self.width)
+        return {
+            name: ops.reshape(residuals[..., index], shape)
+            for index, name in enumerate(self.filters)
+        }
+
+    def _arrange(self, direction):
+        """Levels `(neighbours, steps, batch, others)` by filter."""
+        axes, neighbours = {
+            "vertical": ((2, 0, 1, 3), self.height),
+            "horizontal": ((3, 0, 1, 2), self.width),
+            "channels": ((1, 0, 2, 3), self.colours),
+        }[direction]
+        # Stacked, maps lie one after the other in memory on every backend.
+        residuals = ops.stack(
+            [
+                ops.reshape(ops.transpose(each, axes), (neighbours, -1))
+                for each in self._residuals.values()
+            ]
+        )
+        residuals = ops.reshape(
+            residuals, (len(self.filters), neighbours, 1, self.batch, -1)
+        )
+        divisor = next(iter(self.filters.values())).divisor
+        steps = tuple(divisor * step for step in self.steps)
+        levels = _quantize_each(residuals, steps, self.truncation)
+        return {name: levels[index] for index, name in enumerate(self.filters)}
+
+    def count(self, direction, maps, extremes):
+        """Counts of maps together, int32 of shape `(steps * batch, bins)`."""
+        counts = _total(self._count_map(direction, each, ops.minimum) for each in maps)
+        if not extremes:
+            return counts
+        # Negated, the code of a tuple is as far from the last bin.
+        largest = _total(self._count_map(direction, each, ops.maximum) for each in maps)
+        return counts + ops.flip(largest, axis=-1)
+
+    def _count_one_map(self, direction, which, extreme):
+        levels = self._levels(direction)
+        chosen = [levels[name] for name in self.filters if name in which]
+        levels = functools.reduce(extreme, chosen)
+        histograms = len(self.steps) * self.batch
+        numbers = ops.reshape(
+            ops.arange(histograms, dtype="int32"),
+            (1, len(self.steps), self.batch, 1),
+        )
+        numbers = ops.repeat(numbers, _sizes(levels)[3], axis=-1)
+        codes = tuple_codes(levels, {0: 1}, self.order, self.base, numbers)
+        return count_codes(codes, histograms, self.order, self.base)
+
+    def count_tuples(self, direction):
+        """The number of tuples in one map, an integer or scalar tensor."""
+        return {
+            "vertical": (self.height - self.order + 1) * self.width,
+            "horizontal": (self.width - self.order + 1) * self.height,
+            "channels": self.height * self.width,
+        }[direction]
+
+
+def _total(counts):
+    return functools.reduce(ops.add, counts)
 
 
 def _sizes(images) -> tuple:
     """Sizes that are known as integers, the others as scalar tensors."""
-    known, all_of_them = images.shape, ops.shape(images)
+    sizes = ops.shape(images)
     return tuple(
-        all_of_them[axis] if size is None else size for axis, size in enumerate(known)
+        sizes[axis] if size is None else size for axis, size in enumerate(images.shape)
     )
 
 
-def _residuals(images, family, names):
-    """Whole residuals `(batch, colours, height, width, filters)`."""
-    batch, colours, height, width = _sizes(images)
-    entries = [family.filters[name] for name in names]
-    taps = np.array([entry.taps for entry in entries], "float32")
-    cut = (taps.shape[1] - 1) // 2 - family.border
-    kernel = np.moveaxis(
-        taps[:, cut : taps.shape[1] - cut, cut : taps.shape[2] - cut], 0, -1
-    )
-    residuals = ops.conv(
-        ops.reshape(images, (-1, height, width, 1)),
-        ops.convert_to_tensor(kernel[:, :, None]),
-        padding="valid",
-        data_format="channels_last",
-    )
-    return ops.reshape(
-        residuals,
-        (
-            -1,
-            colours,
-            height - 2 * family.border,
-            width - 2 * family.border,
-            len(names),
-        ),
-    )
-
-
-def _levels(residuals, steps: np.ndarray, truncation: int):
-    """Levels `(filters, neighbours, steps, batch, others)` of residuals with steps 1."""
+def _quantize_each(residuals, steps: tuple[float, ...], truncation: int):
+    """Quantises residuals `(filters, neighbours, 1, ...)` with every step."""
     if keras.backend.backend() != "jax":
-        levels = quantize(residuals, _column(steps), truncation)
-        return [levels[index] for index in range(residuals.shape[0])]
-    # XLA quantises again for each use of a map, unless the maps come out of a loop.
-    quantize_next = _quantize_in_turn(tuple(steps.tolist()), truncation)
-    shape = (*residuals.shape[1:2], len(steps), *residuals.shape[3:])
-    _, levels = ops.scan(quantize_next, ops.zeros(shape, "uint8"), residuals)
-    return [levels[index] for index in range(residuals.shape[0])]
+        return quantize(residuals, _column(steps), truncation)
+    # XLA would quantise again for each use of a map, unless maps come out of a loop.
+    shape = (residuals.shape[1], len(steps), *residuals.shape[3:])
+    _, levels = ops.scan(
+        _quantize_in_turn(steps, truncation), ops.zeros(shape, "uint8"), residuals
+    )
+    return levels
 
 
-@functools.cache  # a loop over the same function is compiled once
-def _quantize_in_turn(steps: tuple[float, ...], truncation: int):
+@functools.cache  # JAX compiles the loop once for one function
+def _quantize_in_turn(steps, truncation):
     def quantize_next(_, residuals):
-        levels = quantize(residuals, _column(np.array(steps)), truncation)
+        levels = quantize(residuals, _column(steps), truncation)
         return levels, levels
 
     return quantize_next
 
 
-def _column(steps: np.ndarray):
-    return ops.convert_to_tensor(steps[:, None, None], "float32")
+def _column(steps):
+    return ops.convert_to_tensor(np.array(steps, "float32")[:, None, None])
