@@ -9,8 +9,12 @@ from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
     BayarConv2D,
     ChannelAttention,
+<<<<<<< HEAD
     ColorRichFeatures,
     Cooccurrence2D,
+=======
+    ForensicStream,
+>>>>>>> core
     ForensicStreamV3,
     GatedFusion,
     SPAMFeatures,
@@ -27,8 +31,12 @@ __all__ = [
     "BayarConstraint",
     "BayarConv2D",
     "ChannelAttention",
+<<<<<<< HEAD
     "ColorRichFeatures",
     "Cooccurrence2D",
+=======
+    "ForensicStream",
+>>>>>>> core
     "ForensicStreamV3",
     "GatedFusion",
     "SPAMFeatures",

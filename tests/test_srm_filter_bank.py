@@ -100,9 +100,15 @@ def test_filters_without_a_common_denominator_have_their_own():
     assert len(set(exact_denominators(bank, divisors, 1, "float32"))) > 1
     images = random_images()
     assert_exact_residual(SRMFilterBank(bank, divisors=divisors), images)
-    if keras.backend.backend() != "tensorflow":  # cannot convolve channels_first
-        layer = SRMFilterBank(bank, divisors=divisors, data_format="channels_first")
-        assert_exact_residual(layer, np.moveaxis(images, -1, 1))
+    layer = SRMFilterBank(bank, divisors=divisors, data_format="channels_first")
+    assert_exact_residual(layer, np.moveaxis(images, -1, 1))
+
+
+@pytest.mark.parametrize("threshold", [2.1, 1 / 3, 1e6, 1e-4])
+def test_threshold_between_two_multiples_of_the_divisor_is_met_exactly(threshold):
+    bank, divisors = [[[-1, 2, -1]], [[1, -3, 2]]], [4, 11]
+    layer = SRMFilterBank(bank, threshold, divisors=divisors)
+    assert_exact_residual(layer, random_images())
 
 
 def test_oracle_divides_like_fractions():

@@ -101,10 +101,10 @@ class ColorRichFeatures(RichModel):
             images, self._chosen, COLOURS, TRUNCATION, self.arithmetic_dtype
         )
 
-    def compute_output_shape(self, input_shape):
+    def build(self, input_shape):
         if self.count_channels(input_shape) != COLOURS:
             raise ValueError(
                 "ColorRichFeatures counts along three colours. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
-        return super().compute_output_shape(input_shape)
+        super().build(input_shape)

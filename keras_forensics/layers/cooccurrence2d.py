@@ -55,10 +55,10 @@ class Cooccurrence2D(ImageLayer):
         directions: Tuple of `"horizontal"`, `"vertical"`, `"diagonal"` (down and
             right), `"minor_diagonal"` (up and right).
         symmetry: Which tuples share a bin. `None`: none do. `"sign"`: with their
-            negatives. `"direction"`: with themselves read backwards. `"sign_and_direction"`: both,
-            for residuals of linear filters. `"minmax"`: the first half of the channels
-            holds smallest values, the second half largest ones, which are negated and
-            counted with them; and `"direction"`.
+            negatives. `"direction"`: with themselves read backwards.
+            `"sign_and_direction"`: both, for residuals of linear filters. `"minmax"`:
+            the first half of the channels holds smallest values, the second half
+            largest ones, which are negated and counted with them; and `"direction"`.
         pool_maps: If `True`, the tuples of all channels are counted together.
         soft: If `True`, the differentiable form.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
@@ -136,10 +136,6 @@ class Cooccurrence2D(ImageLayer):
         self.pool_maps = bool(pool_maps)
         self.soft = bool(soft)
         self.supports_jit = self.soft or EXACT_COUNTS_COMPILE
-
-    def build(self, input_shape):
-        self.compute_output_shape(input_shape)
-        super().build(input_shape)
 
     def call(self, inputs):
         residuals = ops.cast(inputs, self.arithmetic_dtype)

@@ -3,11 +3,11 @@
 from keras import ops
 
 from keras_forensics import arguments
-from keras_forensics.layers.image_layer import ImageLayer
+from keras_forensics.layers.image_layer import GreyLevelLayer
 from keras_forensics.ops.cooccurrence import EXACT_COUNTS_COMPILE
 
 
-class RichModel(ImageLayer):
+class RichModel(GreyLevelLayer):
     """Base of layers that compute submodels of whole grey levels.
 
     Subclasses call `_choose` in their constructor, set `smallest_side`, and define
@@ -24,7 +24,7 @@ class RichModel(ImageLayer):
     smallest_side = 4
 
     def __init__(self, selected, value_range, data_format, **kwargs):
-        super().__init__(data_format, value_range, **kwargs)
+        super().__init__(value_range, data_format=data_format, **kwargs)
         self.selected = selected
         self.supports_jit = EXACT_COUNTS_COMPILE
 
@@ -39,10 +39,6 @@ class RichModel(ImageLayer):
             self.submodels[name] = slice(end, end + lengths[name])
             end += lengths[name]
         self.feature_count = end
-
-    def build(self, input_shape):
-        self.compute_output_shape(input_shape)
-        super().build(input_shape)
 
     def call(self, inputs):
         grey = ops.cast(ops.round(self.to_grey_levels(inputs)), "float32")

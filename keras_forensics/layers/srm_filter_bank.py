@@ -5,18 +5,20 @@ import numpy as np
 from keras import ops
 
 from keras_forensics import arguments, filters
+from keras_forensics.layers.image_layer import GreyLevelLayer
 from keras_forensics.ops import (
-    arithmetic_dtype,
     bank_kernel,
     exact_denominators,
     residual_conv,
     residual_conv_shape,
-    to_grey_levels,
 )
+
+# Larger than any sum: truncation that changes nothing, but is there.
+NO_LIMIT = 1e30
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class SRMFilterBank(keras.layers.Layer):
+class SRMFilterBank(GreyLevelLayer):
     r"""Truncated residuals of a bank of fixed high-pass filters.
 
     Every filter $k$ with integer taps $t_k$ and divisor $d_k$ is applied to every
@@ -108,8 +110,7 @@ class SRMFilterBank(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        # Autocasting would round non-integer pixels before they are filtered.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(value_range, data_format=data_format, **kwargs)
         self._taps, self._divisors = _read_bank(bank, divisors)
         if isinstance(bank, str):
             self.bank, self.divisors = bank, None
@@ -118,35 +119,42 @@ class SRMFilterBank(keras.layers.Layer):
         self.threshold = arguments.check_threshold(threshold)
         self.padding = arguments.check_padding(padding)
         self.strides = arguments.check_pair(strides, "strides")
-        self.value_range = arguments.check_value_range(value_range)
         self.sum_channels = bool(sum_channels)
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        self.compute_output_shape(input_shape)
-        channels = arguments.count_channels(input_shape, self.data_format)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
-        )
+        super().build(input_shape)
+        channels = self.count_channels(input_shape)
         # Enlarged to integers over denominators that a multiplication divides by.
         denominators = exact_denominators(
             self._taps,
             self._divisors,
             channels if self.sum_channels else 1,
-            arithmetic_dtype(self.compute_dtype),
+            self.arithmetic_dtype,
         )
         taps = self._taps * (denominators / self._divisors)[:, None, None]
         self.kernel = self._add_fixed(
             "kernel", bank_kernel(taps, channels, self.sum_channels)
         )
-        if len(set(denominators)) == 1:
-            self.scale = float(1 / denominators[0])
+        scales = (1 / denominators).astype(self.arithmetic_dtype)
+        self.scale = self._for_every_map(scales, channels)
+        if not isinstance(self.scale, float):
+            self.scale = self._add_fixed("scale", self.scale)
+        if self.threshold is None:
+            self._limit, self._ends_at_threshold = NO_LIMIT, True
         else:
-            scale = np.tile(1 / denominators, 1 if self.sum_channels else channels)
-            if self.data_format == "channels_first":
-                scale = scale[:, None, None]
-            self.scale = self._add_fixed("scale", scale)
+            limits = np.ceil(self.threshold * denominators).astype(scales.dtype)
+            self._limit = self._for_every_map(limits, channels)
+            threshold = scales.dtype.type(self.threshold)
+            self._ends_at_threshold = bool((scales * limits == threshold).all())
+
+    def _for_every_map(self, values, channels):
+        """One number if it is the same for all filters, else an array for all maps."""
+        if len(set(values)) == 1:
+            return float(values[0])
+        values = np.tile(values, 1 if self.sum_channels else channels)
+        if self.data_format == "channels_first":
+            values = values[:, None, None]
+        return values
 
     def _add_fixed(self, name, value):
         return self.add_weight(
@@ -154,26 +162,27 @@ class SRMFilterBank(keras.layers.Layer):
             shape=value.shape,
             initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
             trainable=False,
-            dtype=arithmetic_dtype(self.compute_dtype),
+            dtype=self.arithmetic_dtype,
             autocast=False,
         )
 
     def call(self, inputs):
-        residuals = self.scale * residual_conv(
-            to_grey_levels(
-                inputs, self.value_range, arithmetic_dtype(self.compute_dtype)
-            ),
+        sums = residual_conv(
+            self.to_grey_levels(inputs),
             self.kernel,
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
         )
-        if self.threshold is not None:
+        # Truncating before scaling keeps them apart: an optimiser of exported graphs
+        # would multiply the kernel by the scale, whose taps then are no integers.
+        residuals = self.scale * ops.clip(sums, -self._limit, self._limit)
+        if not self._ends_at_threshold:
             residuals = ops.clip(residuals, -self.threshold, self.threshold)
         return ops.cast(residuals, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
+        channels = self.count_channels(input_shape)
         return residual_conv_shape(
             input_shape,
             len(self._taps) * (1 if self.sum_channels else channels),
@@ -196,10 +205,8 @@ class SRMFilterBank(keras.layers.Layer):
             "threshold": self.threshold,
             "padding": self.padding,
             "strides": self.strides,
-            "value_range": self.value_range,
             "sum_channels": self.sum_channels,
             "divisors": self.divisors,
-            "data_format": self.data_format,
         }
 
 

@@ -18,6 +18,7 @@ print(ops.residual_conv(grey, taps.astype("float32")).shape)
 
 from keras_forensics.ops.bayar import bayar_kernel
 from keras_forensics.ops.convolution import residual_conv, residual_conv_shape
+from keras_forensics.ops.data_format import change_data_format, runnable_data_format
 from keras_forensics.ops.division import exact_denominators
 from keras_forensics.ops.grey_levels import to_grey_levels
 from keras_forensics.ops.kernels import bank_kernel
@@ -28,9 +29,11 @@ __all__ = [
     "arithmetic_dtype",
     "bank_kernel",
     "bayar_kernel",
+    "change_data_format",
     "exact_denominators",
     "mirror",
     "residual_conv",
     "residual_conv_shape",
+    "runnable_data_format",
     "to_grey_levels",
 ]

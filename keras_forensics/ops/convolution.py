@@ -7,6 +7,7 @@ Zero padding draws a frame of residuals around every image. `"reflect"` and
 from keras import ops
 
 from keras_forensics import arguments
+from keras_forensics.ops.data_format import change_data_format, runnable_data_format
 from keras_forensics.ops.mirroring import mirror
 
 
@@ -43,14 +44,16 @@ def residual_conv(
     if padding in ("reflect", "symmetric"):
         for axis, pixels in borders.items():
             inputs = mirror(inputs, axis, pixels, skip=int(padding == "reflect"))
-    return ops.conv(
-        inputs,
+    runs_in = runnable_data_format(data_format)
+    outputs = ops.conv(
+        change_data_format(inputs, data_format, runs_in),
         kernel,
         strides=strides,
         padding="same" if padding == "same" else "valid",
-        data_format=data_format,
+        data_format=runs_in,
         dilation_rate=dilation_rate,
     )
+    return change_data_format(outputs, runs_in, data_format)
 
 
 def residual_conv_shape(
