@@ -9,12 +9,9 @@ from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
     BayarConv2D,
     ChannelAttention,
-<<<<<<< HEAD
     ColorRichFeatures,
     Cooccurrence2D,
-=======
     ForensicStream,
->>>>>>> core
     ForensicStreamV3,
     GatedFusion,
     SPAMFeatures,
@@ -31,12 +28,9 @@ __all__ = [
     "BayarConstraint",
     "BayarConv2D",
     "ChannelAttention",
-<<<<<<< HEAD
     "ColorRichFeatures",
     "Cooccurrence2D",
-=======
     "ForensicStream",
->>>>>>> core
     "ForensicStreamV3",
     "GatedFusion",
     "SPAMFeatures",

@@ -5,12 +5,9 @@ May import `arguments`, `filters`, `ops` and `constraints`; the arithmetic is in
 
 from keras_forensics.layers.bayar_conv2d import BayarConv2D
 from keras_forensics.layers.channel_attention import ChannelAttention
-<<<<<<< HEAD
 from keras_forensics.layers.color_rich_features import ColorRichFeatures
 from keras_forensics.layers.cooccurrence2d import Cooccurrence2D
-=======
 from keras_forensics.layers.forensic_stream import ForensicStream
->>>>>>> core
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
 from keras_forensics.layers.spam_features import SPAMFeatures
@@ -22,12 +19,9 @@ from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
 __all__ = [
     "BayarConv2D",
     "ChannelAttention",
-<<<<<<< HEAD
     "ColorRichFeatures",
     "Cooccurrence2D",
-=======
     "ForensicStream",
->>>>>>> core
     "ForensicStreamV3",
     "GatedFusion",
     "SPAMFeatures",
