@@ -202,6 +202,7 @@ CASES = [
             "value_range": (-1, 1),
             "data_format": "channels_first",
         },
+        slow_to_compile=True,
         has_gradient=False,
     ),
     Case(
@@ -213,6 +214,7 @@ CASES = [
             "value_range": (-1, 1),
             "data_format": "channels_first",
         },
+        slow_to_compile=True,
         has_gradient=False,
     ),
     Case(
@@ -223,6 +225,7 @@ CASES = [
             "value_range": (-1, 1),
             "data_format": "channels_first",
         },
+        slow_to_compile=True,
         has_gradient=False,
     ),
     Case(
