@@ -136,6 +136,7 @@ class FamilyMaps:
         self.width = width - 2 * family.border
         self._residuals = self._convolve(images, family.border)
         self._levels = functools.cache(self._arrange)
+        self._numbers = functools.cache(self._number)
         self._count_map = functools.cache(self._count_one_map)
 
     def _convolve(self, images, border):
@@ -157,7 +158,7 @@ class FamilyMaps:
         }
 
     def _arrange(self, direction):
-        """Levels `(neighbours, steps, batch, others)` by filter."""
+        """Levels `(neighbours, signs, steps, batch, others)` by filter."""
         axes, neighbours = {
             "vertical": ((2, 0, 1, 3), self.height),
             "horizontal": ((3, 0, 1, 2), self.width),
@@ -171,7 +172,7 @@ class FamilyMaps:
             ]
         )
         residuals = ops.reshape(
-            residuals, (len(self.filters), neighbours, 1, self.batch, -1)
+            residuals, (len(self.filters), neighbours, 1, 1, self.batch, -1)
         )
         divisor = next(iter(self.filters.values())).divisor
         steps = tuple(divisor * step for step in self.steps)
@@ -180,25 +181,33 @@ class FamilyMaps:
 
     def count(self, direction, maps, extremes):
         """Counts of maps together, int32 of shape `(steps * batch, bins)`."""
-        counts = _total(self._count_map(direction, each, ops.minimum) for each in maps)
-        if not extremes:
-            return counts
-        # Negated, the code of a tuple is as far from the last bin.
-        largest = _total(self._count_map(direction, each, ops.maximum) for each in maps)
-        return counts + ops.flip(largest, axis=-1)
-
-    def _count_one_map(self, direction, which, extreme):
-        levels = self._levels(direction)
-        chosen = [levels[name] for name in self.filters if name in which]
-        levels = functools.reduce(extreme, chosen)
-        histograms = len(self.steps) * self.batch
-        numbers = ops.reshape(
-            ops.arange(histograms, dtype="int32"),
-            (1, len(self.steps), self.batch, 1),
+        return functools.reduce(
+            ops.add, (self._count_map(direction, each, extremes) for each in maps)
         )
-        numbers = ops.repeat(numbers, _sizes(levels)[3], axis=-1)
-        codes = tuple_codes(levels, {0: 1}, self.order, self.base, numbers)
-        return count_codes(codes, histograms, self.order, self.base)
+
+    def _count_one_map(self, direction, which, extremes):
+        levels = self._levels(direction)
+        signs = (0, 1) if extremes else (0,)
+        chosen = [levels[name] for name in self.filters if name in which]
+        if not extremes:
+            chosen = [each[:, :1] for each in chosen]
+        # With both signs of the residuals, the smallest are the extremes.
+        smallest = functools.reduce(ops.minimum, chosen)
+        codes = tuple_codes(
+            smallest,
+            {0: 1},
+            self.order,
+            self.base,
+            self._numbers(direction, len(signs)),
+        )
+        return count_codes(codes, len(self.steps) * self.batch, self.order, self.base)
+
+    def _number(self, direction, signs):
+        """Which histogram positions `(1, signs, steps, batch, others)` belong to."""
+        numbers = ops.arange(len(self.steps) * self.batch, dtype="int32")
+        numbers = ops.reshape(numbers, (1, 1, len(self.steps), self.batch, 1))
+        others = _sizes(next(iter(self._levels(direction).values())))[-1]
+        return ops.tile(numbers, (1, signs, 1, 1, others))
 
     def count_tuples(self, direction):
         """The number of tuples in one map, an integer or scalar tensor."""
@@ -207,10 +216,6 @@ class FamilyMaps:
             "horizontal": (self.width - self.order + 1) * self.height,
             "channels": self.height * self.width,
         }[direction]
-
-
-def _total(counts):
-    return functools.reduce(ops.add, counts)
 
 
 def _sizes(images) -> tuple:
@@ -222,25 +227,31 @@ def _sizes(images) -> tuple:
 
 
 def _quantize_each(residuals, steps: tuple[float, ...], truncation: int):
-    """Quantises residuals `(filters, neighbours, 1, ...)` with every step."""
+    """Quantises residuals of filters, and the negated ones, with every step.
+
+    Args:
+        residuals: Tensor of shape `(filters, neighbours, 1, 1, batch, others)`.
+        steps: Quantisation steps.
+        truncation: Largest multiple kept apart.
+
+    Returns:
+        uint8 tensor of shape `(filters, neighbours, 2, steps, batch, others)`.
+    """
+    quantize_both = _quantize_both(steps, truncation)
     if keras.backend.backend() != "jax":
-        return quantize(residuals, _column(steps), truncation)
+        return quantize_both(None, residuals)[1]
     # XLA would quantise again for each use of a map, unless maps come out of a loop.
-    shape = (residuals.shape[1], len(steps), *residuals.shape[3:])
-    _, levels = ops.scan(
-        _quantize_in_turn(steps, truncation), ops.zeros(shape, "uint8"), residuals
-    )
+    shape = (residuals.shape[1], 2, len(steps), *residuals.shape[4:])
+    _, levels = ops.scan(quantize_both, ops.zeros(shape, "uint8"), residuals)
     return levels
 
 
 @functools.cache  # JAX compiles the loop once for one function
-def _quantize_in_turn(steps, truncation):
-    def quantize_next(_, residuals):
-        levels = quantize(residuals, _column(steps), truncation)
+def _quantize_both(steps, truncation):
+    def quantize_both(_, residuals):
+        columns = ops.convert_to_tensor(np.array(steps, "float32")[:, None, None])
+        levels = quantize(residuals, columns, truncation)
+        levels = ops.concatenate([levels, 2 * truncation - levels], axis=-4)
         return levels, levels
 
-    return quantize_next
-
-
-def _column(steps):
-    return ops.convert_to_tensor(np.array(steps, "float32")[:, None, None])
+    return quantize_both
