@@ -4,17 +4,16 @@
     python -m tests.make_rich_models
 
 Images are drawn, so that no photograph is needed, with smooth and noisy regions that
-fill all levels. Residuals, extremes and symmetries are those of the package sealwatch;
-only the counting of tuples is replaced, by one that does not divide by their number, so
-that features are whole numbers. Its own features are compared in `test_sealwatch.py`.
+fill all levels.
 """
 
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.rich_models.published import count_colours, count_srm, spam
+
 PATH = Path(__file__).parent / "data" / "rich_models.npz"
-STEPS = [[1, 2], *[[1, 1.5, 2]] * 4]
 
 
 def draw_image(height: int, width: int, seed: int) -> np.ndarray:
@@ -31,67 +30,6 @@ def draw_image(height: int, width: int, seed: int) -> np.ndarray:
 def grey(image: np.ndarray) -> np.ndarray:
     """The green channel, as whole grey levels."""
     return image[..., 1]
-
-
-def _count_whole(which):
-    """A replacement of sealwatch's counting, of tuples in one direction."""
-
-    def count(levels, direction, truncation):
-        bins = 2 * truncation + 1
-        if levels.ndim == 3:  # colours
-            neighbours, order = np.moveaxis(levels, 2, 0), 3
-        elif direction != which:
-            return np.zeros((bins,) * 4)
-        else:
-            axis, order = int(direction == "hor"), 4
-            size = levels.shape[axis] - order + 1
-            neighbours = [
-                np.take(levels, range(start, start + size), axis)
-                for start in range(order)
-            ]
-        counts = np.zeros((bins,) * order)
-        index = tuple(np.int64(each) + truncation for each in neighbours)
-        np.add.at(counts, index, 1)
-        return counts
-
-    return count
-
-
-def count_srm(pixels: np.ndarray, which: str) -> dict[str, np.ndarray]:
-    """Whole features of every submodel, of tuples along `"hor"` or `"ver"`."""
-    from sealwatch.srm import cooccurrence, symm
-
-    families = ("1st", "2nd", "3rd", "3x3", "5x5")
-    counted: dict = {}
-    for family, divisor, steps in zip(families, (1, 2, 3, 4, 12), STEPS, strict=True):
-        compute = getattr(cooccurrence, f"all{family}")
-        for step in steps:
-            cubes = compute(
-                pixels.astype(int), step * divisor, CoocN=_count_whole(which)
-            )
-            name = f"f{family[0] if family in families[:3] else family}"
-            counted = symm.post_process(cubes, name, step, counted)
-    return counted
-
-
-def count_colours(image: np.ndarray) -> dict[str, np.ndarray]:
-    """Whole features of every submodel, two directions counted twice as published."""
-    from sealwatch.srm import crm
-
-    kept = crm.Cooc3
-    crm.Cooc3 = _count_whole("colours")
-    try:
-        return crm.extract(image, Tc=3)
-    finally:
-        crm.Cooc3 = kept
-
-
-def count_spam(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Features as sealwatch normalises them, in float64."""
-    import sealwatch
-
-    with sealwatch.BACKEND_PYTHON:
-        return dict(sealwatch.spam.extract(pixels))
 
 
 IMAGES = {"odd": (45, 38, 0), "even": (32, 56, 1)}
@@ -114,8 +52,7 @@ def compute() -> dict[str, np.ndarray]:
         arrays[f"{name}/colours"] = np.concatenate(
             [colours[key] for key in arrays["colours"]]
         ).astype("int32")
-        spam = count_spam(grey(image))
-        arrays[f"{name}/spam"] = np.concatenate([spam["straight"], spam["diagonal"]])
+        arrays[f"{name}/spam"] = np.concatenate([*spam(grey(image)).values()])
     return arrays
 
 
