@@ -62,8 +62,8 @@ def tuple_codes(
 
     Returns:
         int32 tensor, `order - 1` smaller than `levels` in the axes of `direction`:
-        the digits, most significant first, plus
-        `code_spacing(order, base) * histogram`.
+        the digits, most significant first, plus a multiple of `histogram` that
+        `count_codes` knows.
     """
     if order == 1:
         codes = ops.cast(levels, "int32")

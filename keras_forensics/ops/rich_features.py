@@ -84,7 +84,7 @@ def _group(blocks) -> dict:
 
 def _family_features(maps, entries, dtype) -> dict:
     """Features `(batch, merged bins)` by block."""
-    features = {}
+    features: dict = {}
     for extremes in (False, True):
         chosen = [entry for entry in entries if entry[0] == extremes]
         parts = [part for _, parts, _ in chosen for part in parts]
