@@ -1,0 +1,1 @@
+"""Pure functions: the arithmetic behind the layers."""
