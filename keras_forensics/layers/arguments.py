@@ -5,6 +5,8 @@ from numbers import Real
 
 import keras
 
+from keras_forensics.ops.jpeg_sampling import FACTORS
+
 PADDINGS = ("valid", "same", "reflect", "symmetric")
 
 
@@ -92,6 +94,25 @@ def check_value_range(value_range) -> tuple[float, float]:
 
 def _is_finite(value) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
+
+
+def check_subsampling(subsampling) -> str:
+    """Returns the name of a chroma subsampling."""
+    if subsampling not in FACTORS:
+        raise ValueError(
+            f"`subsampling` must be one of {tuple(FACTORS)}. "
+            f"Received: subsampling={subsampling!r}"
+        )
+    return subsampling
+
+
+def check_grey_or_rgb(channels: int, input_shape) -> None:
+    """Checks for 1 or 3 channels, the images that JPEG knows."""
+    if channels not in (1, 3):
+        raise ValueError(
+            "Images must have 1 channel (grey) or 3 (RGB). "
+            f"Received: input_shape={tuple(input_shape)}"
+        )
 
 
 def count_channels(input_shape, data_format: str) -> int:

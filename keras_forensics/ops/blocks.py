@@ -13,7 +13,7 @@ def pad_to_multiple(x, axis: int, multiple: int, ops=keras.ops):
         ops: `keras.ops`, or the operations of another backend.
 
     Returns:
-        `x` itself where its length is known and a multiple already.
+        `x` itself where its length is known to be a multiple.
     """
     length = ops.shape(x)[axis]
     missing = -length % multiple
@@ -21,11 +21,10 @@ def pad_to_multiple(x, axis: int, multiple: int, ops=keras.ops):
         return x
     before = (slice(None),) * axis
     last = x[(*before, slice(-1, None))]
-    # A length that only the run knows: all that can be needed, then cut.
-    repeats = missing if isinstance(missing, int) else multiple - 1
-    padded = ops.concatenate([x, *[last] * repeats], axis)
-    if repeats is missing:
-        return padded
+    if isinstance(missing, int):
+        return ops.concatenate([x, *[last] * missing], axis)
+    # Only the run knows the length: as much as may be missing, then cut.
+    padded = ops.concatenate([x, *[last] * (multiple - 1)], axis)
     return padded[(*before, slice(None, length + missing))]
 
 
@@ -33,20 +32,24 @@ def to_blocks(planes, ops=keras.ops):
     """Cuts planes into 8x8 blocks.
 
     Args:
-        planes: Tensor of shape `(planes, height, width)`, sides multiples of 8.
+        planes: Tensor of shape `(components, batch, height, width)`, sides multiples
+            of 8.
         ops: `keras.ops`, or the operations of another backend.
 
     Returns:
-        Tensor of shape `(8, 8, planes, height // 8, width // 8)`: row and column in the
-        block come first, so that a row of all blocks is one piece of memory.
+        Tensor of shape `(8, 8, components, batch, height // 8, width // 8)`. With row
+        and column in the block first, the same pixel of all blocks is one piece of
+        memory.
     """
-    count, height, width = ops.shape(planes)
-    blocks = ops.reshape(planes, (count, height // 8, 8, width // 8, 8))
-    return ops.transpose(blocks, (2, 4, 0, 1, 3))
+    components, batch, height, width = ops.shape(planes)
+    blocks = ops.reshape(
+        planes, (components, batch, height // 8, 8, width // 8, 8)
+    )
+    return ops.transpose(blocks, (3, 5, 0, 1, 2, 4))
 
 
 def from_blocks(blocks, ops=keras.ops):
     """Puts blocks together: the inverse of `to_blocks`."""
-    _, _, count, rows, columns = ops.shape(blocks)
-    planes = ops.transpose(blocks, (2, 3, 0, 4, 1))
-    return ops.reshape(planes, (count, 8 * rows, 8 * columns))
+    _, _, components, batch, rows, columns = ops.shape(blocks)
+    planes = ops.transpose(blocks, (2, 3, 4, 0, 5, 1))
+    return ops.reshape(planes, (components, batch, 8 * rows, 8 * columns))

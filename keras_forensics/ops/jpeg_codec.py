@@ -1,4 +1,4 @@
-"""What an image is after JPEG compression: encoder and decoder, without the file.
+"""What images are after JPEG compression: encoder and decoder, without the file.
 
 Entropy coding loses nothing and is left out. All else is done in the integers of
 libjpeg-turbo with its default settings (accurate DCT, triangle filter for chroma), so
@@ -11,64 +11,93 @@ from keras_forensics.ops import jpeg_color, jpeg_dct, jpeg_sampling
 from keras_forensics.ops.blocks import from_blocks, pad_to_multiple, to_blocks
 
 
-def compress_and_decompress(
-    channels, tables, subsampling: str = "4:2:0", ops=keras.ops
-):
+def compress_and_decompress(images, tables, subsampling: str, ops=keras.ops):
     """Compresses images and opens them again.
 
     Args:
-        channels: Tuple of int32 tensors of shape `(batch, height, width)`, 0..255: grey,
-            or red, green and blue.
-        tables: `(luma, chroma)`, float32 tensors of shape `(8, 8)`, or
-            `(batch, 8, 8)` for a table for each image, of integers 1..255.
+        images: int32 tensor of shape `(channels, batch, height, width)`, 0..255, with 1
+            channel (grey) or 3 (red, green and blue).
+        tables: float32 tensor of shape `(2, 8, 8)`, the tables of luma and chroma, or
+            `(2, batch, 8, 8)`, those of each image: integers 1..255.
         subsampling: `"4:4:4"`, `"4:2:2"` or `"4:2:0"`.
         ops: `keras.ops`, or the operations of another backend.
 
     Returns:
-        Tuple of as many int32 tensors of the same shape, 0..255.
+        int32 tensor of the images' shape, 0..255.
     """
-    luma_table, chroma_table = tables
-    if len(channels) == 1:
-        return (code_luma(channels[0], luma_table, ops),)
-    luma, *chroma = jpeg_color.rgb_to_ycc(*channels, ops)
-    return jpeg_color.ycc_to_rgb(
-        code_luma(luma, luma_table, ops),
-        *code_chroma(chroma, chroma_table, subsampling, ops),
+    coefficients = encode(images, subsampling, ops)
+    return decode(
+        [requantize(c, tables[k], ops) for k, c in enumerate(coefficients)],
+        ops.shape(images)[2:],
+        subsampling,
         ops,
     )
 
 
-def code_luma(luma, table, ops=keras.ops):
-    """Codes planes of full size, shape `(batch, height, width)`."""
-    _, height, width = ops.shape(luma)
-    padded = pad_to_multiple(pad_to_multiple(luma, 2, 8, ops), 1, 8, ops)
-    return _code(padded, table, ops)[:, :height, :width]
+def encode(images, subsampling: str, ops=keras.ops) -> list:
+    """The DCT coefficients of images, not yet quantised.
+
+    Args:
+        images: As in `compress_and_decompress`.
+        subsampling: The same.
+        ops: The same.
+
+    Returns:
+        A tensor for luma, and one for chroma if there are 3 channels: int32, of shape
+        `(8, 8, components, batch, block rows, block columns)`, 8 times the DCT.
+    """
+    if images.shape[0] == 1:
+        luma, chroma = images, None
+    else:
+        luma, *chroma = jpeg_color.rgb_to_ycc(*(images[k] for k in range(3)), ops)
+        luma = luma[None]
+    luma = pad_to_multiple(pad_to_multiple(luma, 2, 8, ops), 3, 8, ops)
+    planes = [luma]
+    if chroma is not None:
+        factors = jpeg_sampling.FACTORS[subsampling]
+        planes.append(jpeg_sampling.downsample(ops.stack(chroma), factors, ops))
+    return [jpeg_dct.forward_dct(to_blocks(p, ops) - 128, ops) for p in planes]
 
 
-def code_chroma(chroma, table, subsampling: str, ops=keras.ops):
-    """Codes both chroma planes, shape `(batch, height, width)`, at their smaller size."""
-    factors = jpeg_sampling.FACTORS[subsampling]
-    count, height, width = ops.shape(chroma[0])
-    smaller = [
-        -(-side // factor) for side, factor in zip((height, width), factors, strict=True)
-    ]
-    both = ops.concatenate(chroma, 0)
-    if len(table.shape) == 3:
-        table = ops.concatenate([table, table], 0)
-    coded = _code(jpeg_sampling.downsample(both, factors, ops), table, ops)
-    # The decoder's filter does not see what was put beyond the image.
-    coded = coded[:, : smaller[0], : smaller[1]]
-    coded = jpeg_sampling.upsample(coded, factors, ops)[:, :height, :width]
-    return coded[:count], coded[count:]
+def requantize(coefficients, table, ops=keras.ops):
+    """Quantises coefficients and multiplies them out again.
 
+    Args:
+        coefficients: Tensor that `encode` returns.
+        table: float32 tensor of shape `(8, 8)` or `(batch, 8, 8)`.
+        ops: `keras.ops`, or the operations of another backend.
 
-def _code(planes, table, ops):
-    """Codes planes whose sides are multiples of 8."""
-    coefficients = jpeg_dct.forward_dct(to_blocks(planes, ops) - 128, ops)
+    Returns:
+        int32 tensor of that shape: multiples of the table.
+    """
     if len(table.shape) == 3:
         table = ops.transpose(table, (1, 2, 0))
-    # Images, block rows and block columns come last.
-    table = ops.reshape(table, (8, 8, -1, 1, 1))
-    quantized = jpeg_dct.quantize(coefficients, table, ops)
-    blocks = jpeg_dct.inverse_dct(ops.cast(quantized * table, "int32"), ops)
-    return from_blocks(ops.clip(blocks + 128, 0, 255), ops)
+    table = ops.reshape(table, (8, 8, 1, -1, 1, 1))
+    return ops.cast(jpeg_dct.quantize(coefficients, table, ops) * table, "int32")
+
+
+def decode(coefficients: list, size, subsampling: str, ops=keras.ops):
+    """The images of coefficients.
+
+    Args:
+        coefficients: Tensors that `requantize` returns: of luma, or luma and chroma.
+        size: `(height, width)` of the images.
+        subsampling: That of the coefficients.
+        ops: `keras.ops`, or the operations of another backend.
+
+    Returns:
+        int32 tensor of shape `(channels, batch, height, width)`, 0..255.
+    """
+    height, width = size
+    planes = [
+        from_blocks(ops.clip(jpeg_dct.inverse_dct(c, ops) + 128, 0, 255), ops)
+        for c in coefficients
+    ]
+    luma = planes[0][:, :, :height, :width]
+    if len(planes) == 1:
+        return luma
+    vertical, horizontal = factors = jpeg_sampling.FACTORS[subsampling]
+    # The filter must not see what was put beyond the image.
+    chroma = planes[1][:, :, : -(-height // vertical), : -(-width // horizontal)]
+    chroma = jpeg_sampling.upsample(chroma, factors, ops)[:, :, :height, :width]
+    return ops.stack(jpeg_color.ycc_to_rgb(luma[0], chroma[0], chroma[1], ops))

@@ -1,8 +1,8 @@
 """The accurate integer DCT of libjpeg ("islow") and the quantiser.
 
-Each pass over rows or columns is an integer linear map (12 multiplications and 32
-additions for 8 values) and one rounding. Constants are scaled by 2^13, and 2 more bits
-are kept between the passes. Sums reach 2^26.9: float32 does not hold them.
+Each pass over rows or columns is an integer linear map of 8 values and one rounding.
+Sums reach 2^28: float32 does not hold them, and matrix products of 32-bit integers are
+slow or missing on many devices. So a pass is written as sums of products.
 
 References:
     - Loeffler, C., Ligtenberg, A. & Moschytz, G. (1989). Practical fast 1-D DCT
@@ -12,9 +12,28 @@ References:
 """
 
 import keras
+import numpy as np
 
 _CONSTANT_BITS = 13
-_BITS_BETWEEN = 2
+_BITS_BETWEEN = 2  # kept between the passes
+
+# `cos((2 j + 1) k pi / 16) * sqrt(2) * 2^13` (without the root for k = 0), as far as
+# libjpeg's algorithm gives it: some are 1 off. Sample j and 7 - j have the same factor
+# in even frequencies k, and opposite ones in odd ones.
+_EVEN = (
+    (8192, 8192, 8192, 8192),
+    (10703, 4433, -4433, -10703),
+    (8192, -8192, -8192, 8192),
+    (4433, -10704, 10704, -4433),
+)
+_ODD = (
+    (11363, 9633, 6437, 2260),
+    (9633, -2259, -11362, -6436),
+    (6437, -11362, 2261, 9633),
+    (2260, -6436, 9633, -11363),
+)
+# [k // 2, j, k % 2], so that frequencies come out in their order.
+_COSINES = np.stack([_EVEN, _ODD], -1).astype("int32")
 
 
 def forward_dct(blocks, ops=keras.ops):
@@ -29,9 +48,8 @@ def forward_dct(blocks, ops=keras.ops):
         int32 tensor of that shape, vertical and horizontal frequency first: 8 times the
         orthonormal DCT, rounded as libjpeg rounds.
     """
-    of_rows = _forward([blocks[:, k] for k in range(8)], _BITS_BETWEEN, ops)
-    blocks = ops.stack(of_rows, 1)
-    return ops.stack(_forward([blocks[k] for k in range(8)], -_BITS_BETWEEN, ops), 0)
+    of_rows = _forward(ops.swapaxes(blocks, 0, 1), _BITS_BETWEEN, ops)
+    return _forward(ops.swapaxes(of_rows, 0, 1), -_BITS_BETWEEN, ops)
 
 
 def inverse_dct(coefficients, ops=keras.ops):
@@ -43,13 +61,12 @@ def inverse_dct(coefficients, ops=keras.ops):
         ops: `keras.ops`, or the operations of another backend.
 
     Returns:
-        int32 tensor of that shape, row and column in the block first. It is not clipped.
+        int32 tensor of that shape, row and column in the block first. Not clipped.
     """
-    of_columns = _inverse([coefficients[k] for k in range(8)], _BITS_BETWEEN, ops)
-    blocks = ops.stack(of_columns, 0)
-    # Both passes together are 8 times too large.
-    of_rows = _inverse([blocks[:, k] for k in range(8)], -_BITS_BETWEEN - 3, ops)
-    return ops.stack(of_rows, 1)
+    of_columns = _inverse(coefficients, _BITS_BETWEEN, ops)
+    # The root of 8 in each pass, and no division by it yet.
+    blocks = _inverse(ops.swapaxes(of_columns, 0, 1), -_BITS_BETWEEN - 3, ops)
+    return ops.swapaxes(blocks, 0, 1)
 
 
 def quantize(coefficients, table, ops=keras.ops):
@@ -63,62 +80,43 @@ def quantize(coefficients, table, ops=keras.ops):
     Returns:
         float32 tensor of integers.
     """
-    # Quotients of integers are halves or at least 1 / (8 * 255) away from them. A factor
-    # slightly above 1 moves the halves up, wherever the division itself is rounded, and
-    # nothing else over a half: 2^15 * 2^-16 / (8 * q) is half of that distance.
+    # Quotients of integers are halves or at least 1 / (8 * table) away from them. A
+    # factor slightly above 1 moves halves up, however the division itself is rounded,
+    # and others by less than half of that distance, 2^15 * 2^-16 / (8 * table).
     quotients = ops.cast(coefficients, "float32") * ((1 + 2**-16) / (8 * table))
     return ops.round(quotients)
 
 
 def _forward(x, bits: int, ops):
-    """The 8-point DCT times `sqrt(8) * 2**bits`, of a list of tensors."""
-    sums = [x[k] + x[7 - k] for k in range(4)]
-    a0, a1, a2, a3 = [x[k] - x[7 - k] for k in range(4)]
-    outer, inner = sums[0] + sums[3], sums[1] + sums[2]
-    b0, b1 = sums[0] - sums[3], sums[1] - sums[2]
-
-    def scale(value):
-        return _shift(value, bits - _CONSTANT_BITS, ops)
-
-    shared = 4433 * (b0 + b1)
-    common = 9633 * (a0 + a1 + a2 + a3)
-    z1, z2 = -7373 * (a0 + a3), -20995 * (a1 + a2)
-    z3, z4 = common - 16069 * (a1 + a3), common - 3196 * (a0 + a2)
-    return [
-        _shift(outer + inner, bits, ops),
-        scale(12299 * a0 + z1 + z4),
-        scale(shared + 6270 * b0),
-        scale(25172 * a1 + z2 + z3),
-        _shift(outer - inner, bits, ops),
-        scale(16819 * a2 + z2 + z4),
-        scale(shared - 15137 * b1),
-        scale(2446 * a3 + z1 + z3),
-    ]
+    """The 8-point DCT along the first axis, times `sqrt(8) * 2**bits`, rounded."""
+    first, last = x[:4], ops.flip(x[4:], 0)
+    folded = ops.stack([first + last, first - last], 1)
+    cosines = _over_rest_of(x, ops)
+    total = cosines[:, 0] * folded[:1]
+    for j in range(1, 4):
+        total = total + cosines[:, j] * folded[j : j + 1]
+    return ops.reshape(_scale(total, bits, ops), ops.shape(x))
 
 
 def _inverse(x, bits: int, ops):
-    """The 8-point inverse DCT times `sqrt(8) * 2**bits`, of a list of tensors."""
-    shared = 4433 * (x[2] + x[6])
-    b0, b1 = shared + 6270 * x[2], shared - 15137 * x[6]
-    outer, inner = (x[0] + x[4]) * 2**_CONSTANT_BITS, (x[0] - x[4]) * 2**_CONSTANT_BITS
-    even = [outer + b0, inner + b1, inner - b1, outer - b0]
-
-    common = 9633 * (x[1] + x[3] + x[5] + x[7])
-    z1, z2 = -7373 * (x[1] + x[7]), -20995 * (x[3] + x[5])
-    z3, z4 = common - 16069 * (x[3] + x[7]), common - 3196 * (x[1] + x[5])
-    odd = [
-        12299 * x[1] + z1 + z4,
-        25172 * x[3] + z2 + z3,
-        16819 * x[5] + z2 + z4,
-        2446 * x[7] + z1 + z3,
-    ]
-    values = [a + b for a, b in zip(even, odd, strict=True)]
-    values += [a - b for a, b in zip(reversed(even), reversed(odd), strict=True)]
-    return [_shift(value, bits - _CONSTANT_BITS, ops) for value in values]
+    """The 8-point inverse DCT along the first axis, times `sqrt(8) * 2**bits`."""
+    cosines = _over_rest_of(x, ops)
+    x = ops.reshape(x, (4, 2, *ops.shape(x)[1:]))
+    total = cosines[0] * x[:1]
+    for k in range(1, 4):
+        total = total + cosines[k] * x[k : k + 1]
+    even, odd = total[:, 0], total[:, 1]
+    folded = ops.concatenate([even + odd, ops.flip(even - odd, 0)], 0)
+    return _scale(folded, bits, ops)
 
 
-def _shift(x, bits: int, ops):
-    """Returns `x * 2**bits`, rounded, halves up."""
-    if bits >= 0:
-        return x * 2**bits
-    return ops.right_shift(x + 2 ** (-bits - 1), -bits)
+def _over_rest_of(x, ops):
+    """The cosines, with an axis of 1 for each axis of `x` but the first."""
+    shape = (4, 4, 2, *[1] * (len(x.shape) - 1))
+    return ops.convert_to_tensor(_COSINES.reshape(shape))
+
+
+def _scale(total, bits: int, ops):
+    """Returns `total * 2**(bits - 13)`, rounded, halves up."""
+    shift = _CONSTANT_BITS - bits
+    return ops.right_shift(total + 2 ** (shift - 1), shift)

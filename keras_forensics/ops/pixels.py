@@ -1,0 +1,42 @@
+"""Between images of any range and layout, and planes of whole grey levels."""
+
+import keras
+
+
+def to_planes(grey_levels, data_format: str, ops=keras.ops):
+    """Rounds a batch of images to int32 of shape `(channels, batch, height, width)`.
+
+    Args:
+        grey_levels: Tensor of shape `(batch, height, width, channels)`, or
+            `(batch, channels, height, width)` for `"channels_first"`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        ops: `keras.ops`, or the operations of another backend.
+    """
+    order = (3, 0, 1, 2) if data_format == "channels_last" else (1, 0, 2, 3)
+    return ops.transpose(ops.cast(ops.round(grey_levels), "int32"), order)
+
+
+def from_planes(planes, data_format: str, ops=keras.ops):
+    """The inverse of `to_planes`, still int32."""
+    order = (1, 2, 3, 0) if data_format == "channels_last" else (1, 0, 2, 3)
+    return ops.transpose(planes, order)
+
+
+def from_grey_levels(grey_levels, value_range):
+    """Maps grey levels 0..255 to `value_range`."""
+    low, high = value_range
+    if (low, high) == (0, 255):
+        return grey_levels
+    return grey_levels * ((high - low) / 255) + low
+
+
+def straight_through(values, of, ops=keras.ops):
+    """Returns exactly `values`, with the gradient of `of`.
+
+    Args:
+        values: Tensor without a gradient of its own.
+        of: Finite tensor of that shape.
+        ops: `keras.ops`, or the operations of another backend.
+    """
+    # Not `of + (values - of)`, which rounds.
+    return values + (of - ops.stop_gradient(of))
