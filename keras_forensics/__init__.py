@@ -4,11 +4,12 @@ Importing the package registers its components, so that `keras.models.load_model
 finds them without `custom_objects`.
 """
 
-from keras_forensics import constraints, filters, layers, schedules
+from keras_forensics import constraints, filters, layers, ops, schedules
 from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
     BayarConv2D,
     ChannelAttention,
+    ForensicStream,
     ForensicStreamV3,
     GatedFusion,
     SRMFilterBank,
@@ -23,6 +24,7 @@ __all__ = [
     "BayarConstraint",
     "BayarConv2D",
     "ChannelAttention",
+    "ForensicStream",
     "ForensicStreamV3",
     "GatedFusion",
     "SRMFilterBank",
@@ -32,5 +34,6 @@ __all__ = [
     "constraints",
     "filters",
     "layers",
+    "ops",
     "schedules",
 ]

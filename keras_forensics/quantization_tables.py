@@ -1,6 +1,7 @@
 """The quantisation tables of JPEG: the only place where they are written down.
 
-Rows are vertical frequencies, columns horizontal ones; a file lists them in zigzag order.
+Rows are vertical frequencies, columns horizontal ones. A file lists them in zigzag
+order.
 
 References:
     - ITU-T Recommendation T.81 (1992), Annex K, for the tables that libjpeg scales.

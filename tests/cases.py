@@ -1,41 +1,80 @@
 """One row for every layer, for the tests that all layers share."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 
 import keras_forensics as kf
 
 IMAGES = (2, 12, 14, 3)
+MAPS = (2, 5, 6, 8)
+
+
+def grey_levels(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return random.integers(0, 256, shape)
+
+
+def features(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return random.uniform(-1, 1, shape)
 
 
 @dataclasses.dataclass
 class Case:
-    """A layer in a usual configuration, and with every argument changed."""
+    """A layer in a usual configuration, and with every argument changed.
+
+    Attributes:
+        layer_class: The class.
+        arguments: Those of the usual configuration.
+        changed: All arguments, each with another value than its default.
+        unchanged: Arguments that cannot be changed with the rest.
+        shape: Of the input, or a tuple of the shapes of several.
+        draw: Draws an input of a shape.
+        weights: How many there are, trainable and not.
+        children: The argument that holds layers, and what makes them for a
+            `dtype` and a `data_format`.
+        pools: Whether it averages, which Keras does in float32 on JAX and torch.
+        slow_to_compile: Whether torch.compile takes half a minute, and compiles its
+            parts in other rows.
+    """
 
     layer_class: type
     arguments: dict[str, Any]
     changed: dict[str, Any]
-    unchanged: tuple[str, ...] = ()  # arguments that cannot be changed with the rest
+    unchanged: tuple[str, ...] = ()
     shape: tuple = IMAGES
-    weights: tuple[int, int] = (0, 0)  # trainable, non-trainable
+    draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray] = grey_levels
+    weights: tuple[int, int] = (0, 0)
+    children: tuple[str, Callable[..., Any]] | None = None
+    pools: bool = False
+    slow_to_compile: bool = False
 
     def layer(self, **kwargs):
-        return self.layer_class(**{**self.arguments, **kwargs})
+        arguments = dict(self.arguments)
+        if self.children is not None:
+            name, make = self.children
+            arguments[name] = make(kwargs.get("dtype"), kwargs.get("data_format"))
+        return self.layer_class(**{**arguments, **kwargs})
 
     def inputs(self, dtype="float32", shape=None):
-        """Grey levels for layers of images, features of size 1 for the others."""
+        """What the layer takes, drawn."""
         random = np.random.default_rng(0)
         shape = shape or self.shape
         if isinstance(shape[0], tuple):
-            return [random.uniform(-1, 1, part).astype(dtype) for part in shape]
-        if self.layer_class in (kf.ChannelAttention, kf.StatisticsPooling2D):
-            return random.uniform(-1, 1, shape).astype(dtype)
-        return random.integers(0, 256, shape).astype(dtype)
+            return [self.draw(random, part).astype(dtype) for part in shape]
+        return self.draw(random, shape).astype(dtype)
 
     def __str__(self):
         return self.layer_class.__name__
+
+
+def residual_layers(dtype=None, data_format=None):
+    """The front of a stream, as its configuration holds it."""
+    arguments = {"padding": "reflect", "dtype": dtype, "data_format": data_format}
+    layers = [kf.SRMLayerV3(**arguments), kf.BayarConv2D(2, 5, **arguments)]
+    return [keras.saving.serialize_keras_object(layer) for layer in layers]
 
 
 CASES = [
@@ -90,6 +129,22 @@ CASES = [
         weights=(1, 0),
     ),
     Case(
+        kf.ForensicStream,
+        {"residual_layers": residual_layers(), "gate_dim": 8, "features": (4, 6)},
+        {
+            "residual_layers": residual_layers("float32", "channels_first")[1:],
+            "gate_dim": 5,
+            "features": (3,),
+            "threshold": 2.0,
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+        weights=(1 + 3 * 2 + 2 + 2, 1 + 3 * 2),
+        children=("residual_layers", residual_layers),
+        pools=True,
+        slow_to_compile=True,
+    ),
+    Case(
         kf.ForensicStreamV3,
         {"gate_dim": 8, "bayar_filters": 2, "features": (4, 6)},
         {
@@ -103,20 +158,26 @@ CASES = [
             "data_format": "channels_first",
         },
         weights=(1 + 3 * 2 + 2 + 2, 1 + 3 * 2),
+        pools=True,
+        slow_to_compile=True,
     ),
-    Case(kf.GatedFusion, {}, {}, shape=((2, 6), (2, 6))),
+    Case(kf.GatedFusion, {}, {}, shape=((2, 6), (2, 6)), draw=features),
     Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},
         {"reduction_ratio": 3, "data_format": "channels_first"},
-        shape=(2, 5, 6, 8),
+        shape=MAPS,
+        draw=features,
         weights=(4, 0),
+        pools=True,
     ),
     Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},
-        shape=(2, 5, 6, 8),
+        shape=MAPS,
+        draw=features,
+        pools=True,
     ),
 ]
 FOUR_AXES_CASES = [case for case in CASES if len(case.shape) == 4]

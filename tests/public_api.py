@@ -21,6 +21,7 @@ def describe():
         keras_forensics.constraints,
         keras_forensics.schedules,
         keras_forensics.filters,
+        keras_forensics.ops,
         testing,
     ):
         for name, value in sorted(vars(module).items()):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_forensics import SRMFilterBank, SRMLayerV3, filters
-from keras_forensics.layers.srm_filter_bank import _denominators
+from keras_forensics.ops import exact_denominators
 from keras_forensics.testing import (
     assert_exact_residual,
     filter_banks,
@@ -94,38 +94,21 @@ def test_residuals_are_exact_in_a_compiled_predict(jit_compile):
     )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_multiplying_by_the_reciprocal_of_the_denominator_divides_exactly(dtype):
-    divisors = {odd << power for odd in range(1, 15) for power in range(5)}
-    for divisor in divisors:
-        # As many taps as the docstring allows.
-        (denominator,) = _denominators(
-            np.full((1, 1, 1), 5000), np.array([divisor]), 1, dtype
-        )
-        factor, remainder = divmod(int(denominator), divisor)
-        assert remainder == 0 and factor * 5000 * 255 < 2 ** (np.finfo(dtype).nmant + 1)
-        residuals = np.arange(2**16)
-        np.testing.assert_array_equal(
-            (residuals * factor).astype(dtype) * np.dtype(dtype).type(1 / denominator),
-            (residuals / divisor).astype(dtype),
-        )
-
-
-def test_named_banks_have_one_denominator_for_all_filters():
-    for bank, denominator in (("v3", 72), ("srm30", 36), ("rgbn", 36)):
-        taps, divisors = (np.array(part) for part in read_bank(bank))
-        assert set(_denominators(taps, divisors, 3, "float32")) == {denominator}
-
-
 def test_filters_without_a_common_denominator_have_their_own():
     bank = np.array([[[-1, 1, 0]]] * 6)
     divisors = np.array([7, 9, 11, 13, 5, 56])
-    assert len(set(_denominators(bank, divisors, 1, "float32"))) > 1
+    assert len(set(exact_denominators(bank, divisors, 1, "float32"))) > 1
     images = random_images()
     assert_exact_residual(SRMFilterBank(bank, divisors=divisors), images)
-    if keras.backend.backend() != "tensorflow":  # cannot convolve channels_first
-        layer = SRMFilterBank(bank, divisors=divisors, data_format="channels_first")
-        assert_exact_residual(layer, np.moveaxis(images, -1, 1))
+    layer = SRMFilterBank(bank, divisors=divisors, data_format="channels_first")
+    assert_exact_residual(layer, np.moveaxis(images, -1, 1))
+
+
+@pytest.mark.parametrize("threshold", [2.1, 1 / 3, 1e6, 1e-4])
+def test_threshold_between_two_multiples_of_the_divisor_is_met_exactly(threshold):
+    bank, divisors = [[[-1, 2, -1]], [[1, -3, 2]]], [4, 11]
+    layer = SRMFilterBank(bank, threshold, divisors=divisors)
+    assert_exact_residual(layer, random_images())
 
 
 def test_oracle_divides_like_fractions():

@@ -27,7 +27,7 @@ from keras_forensics.layers import (
     SRMFilterBank,
     SRMLayerV3,
 )
-from keras_forensics.layers.residual import mirror, residual_conv
+from keras_forensics.ops import mirror, residual_conv
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

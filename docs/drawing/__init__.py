@@ -18,6 +18,7 @@ from docs.drawing import plots, views
 from docs.drawing.data_way import data_way
 from docs.drawing.explained import explanation
 from docs.drawing.pictures import PICTURES
+from keras_forensics import ForensicStream
 
 PLOTS: dict[str, Callable[[], Figure]] = {
     "architecture": data_way,
@@ -56,7 +57,8 @@ def _sights() -> dict[str, Callable[[], np.ndarray]]:
         "home": _home,
         "explanation": explanation,
         "srm_layer_v3_sees": _all_v3,
-        "forensic_stream_v3_sees": _stream_maps,
+        "forensic_stream_sees": partial(_stream_maps, views.chosen_stream, 3),
+        "forensic_stream_v3_sees": partial(_stream_maps, views.stream_v3, 5),
     }
     for picture, make in PICTURES.items():
         for view, see in views.VIEWS.items():
@@ -81,10 +83,11 @@ def _all_v3() -> np.ndarray:
     return _sheet([views.as_it_is(picture), *seen], columns=3)
 
 
-def _stream_maps() -> np.ndarray:
-    maps = abs(views.stream_residuals(PICTURES["splice"]())) / views.THRESHOLD
+def _stream_maps(make: Callable[[], ForensicStream], columns: int) -> np.ndarray:
+    residuals = views.stream_residuals(make, PICTURES["splice"]())
+    maps = abs(residuals) / views.THRESHOLD
     maps = np.repeat(maps[..., None], 3, axis=-1)
-    return _sheet([maps[:, :, index] for index in range(maps.shape[2])], columns=5)
+    return _sheet([maps[:, :, index] for index in range(maps.shape[2])], columns)
 
 
 def _sheet(images: list[np.ndarray], columns: int, gap: int = 4) -> np.ndarray:

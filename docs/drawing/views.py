@@ -6,12 +6,19 @@ one map for each colour, the view has that colour.
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from docs.drawing import pictures
-from keras_forensics import BayarConv2D, ForensicStreamV3, SRMFilterBank, SRMLayerV3
+from keras_forensics import (
+    BayarConv2D,
+    ForensicStream,
+    ForensicStreamV3,
+    SRMFilterBank,
+    SRMLayerV3,
+)
 from keras_forensics.filters import V3
 
 V3_NAMES = [entry.name for entry in V3]
@@ -51,7 +58,8 @@ def bayar(picture: np.ndarray) -> np.ndarray:
 
 def stream(picture: np.ndarray) -> np.ndarray:
     """The mean magnitude of all residuals of a stream, every second pixel."""
-    mean = abs(stream_residuals(picture)).mean(-1, keepdims=True) / THRESHOLD
+    residuals = stream_residuals(stream_v3, picture)
+    mean = abs(residuals).mean(-1, keepdims=True) / THRESHOLD
     return np.repeat(np.kron(mean, np.ones((2, 2, 1))), 3, axis=-1)
 
 
@@ -69,10 +77,25 @@ def run(layer: keras.layers.Layer, picture: np.ndarray) -> np.ndarray:
     return keras.ops.convert_to_numpy(layer(picture[None]))[0]
 
 
-def stream_residuals(picture: np.ndarray) -> np.ndarray:
+def stream_v3() -> ForensicStream:
+    return ForensicStreamV3(gate_dim=8)
+
+
+def chosen_stream() -> ForensicStream:
+    """The three filters of RGB-N, summed over the colours, and three Bayar filters."""
+    front = [
+        SRMFilterBank("rgbn", sum_channels=True),
+        BayarConv2D(3, 7, padding="reflect"),
+    ]
+    return ForensicStream(front, gate_dim=8)
+
+
+def stream_residuals(
+    make: Callable[[], ForensicStream], picture: np.ndarray
+) -> np.ndarray:
     """The residuals that an untrained stream computes its features from."""
     keras.utils.set_random_seed(0)
-    layer = ForensicStreamV3(gate_dim=8)
+    layer = make()
     layer.build((None, *picture.shape))
     return keras.ops.convert_to_numpy(layer.residuals(picture[None]))[0]
 

@@ -1,7 +1,11 @@
-"""Forensic layers, each in the module of its name."""
+"""Forensic layers, each in the module of its name: configuration, weights and a call.
+
+May import `arguments`, `filters`, `ops` and `constraints`; the arithmetic is in `ops`.
+"""
 
 from keras_forensics.layers.bayar_conv2d import BayarConv2D
 from keras_forensics.layers.channel_attention import ChannelAttention
+from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
 from keras_forensics.layers.srm_filter_bank import SRMFilterBank
@@ -11,6 +15,7 @@ from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
 __all__ = [
     "BayarConv2D",
     "ChannelAttention",
+    "ForensicStream",
     "ForensicStreamV3",
     "GatedFusion",
     "SRMFilterBank",

@@ -3,16 +3,12 @@
 import keras
 from keras import ops
 
-from keras_forensics.constraints import (
-    check_kernel_size,
-    check_normalization,
-    constrain,
-)
-from keras_forensics.layers import arguments
-from keras_forensics.layers.residual import (
+from keras_forensics import arguments
+from keras_forensics.ops import (
+    arithmetic_dtype,
+    bayar_kernel,
     residual_conv,
     residual_conv_shape,
-    residual_dtype,
 )
 
 
@@ -150,9 +146,9 @@ class BayarConv2D(keras.layers.Conv2D):
             autocast=False,
             **kwargs,
         )
-        check_kernel_size(self.kernel_size)
+        arguments.check_kernel_size(self.kernel_size)
         self.padding = arguments.check_padding(padding)
-        self.normalization = check_normalization(normalization)
+        self.normalization = arguments.check_normalization(normalization)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
@@ -190,8 +186,8 @@ class BayarConv2D(keras.layers.Conv2D):
         """The constrained kernel, `(height, width, channels // groups, filters)`."""
         if not self.built:
             raise AttributeError(f"Build {self.name!r} before you read its `kernel`.")
-        free_kernel = ops.cast(self.free_kernel, residual_dtype(self))
-        return constrain(free_kernel, self.normalization)
+        free_kernel = ops.cast(self.free_kernel, arithmetic_dtype(self.compute_dtype))
+        return bayar_kernel(free_kernel, self.normalization)
 
     def convolution_op(self, inputs, kernel):
         return residual_conv(

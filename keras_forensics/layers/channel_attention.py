@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from keras_forensics.layers import arguments
+from keras_forensics import arguments
+from keras_forensics.layers.image_layer import ImageLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class ChannelAttention(keras.layers.Layer):
+class ChannelAttention(ImageLayer):
     r"""Squeeze-and-excitation: scales each channel by what the image as a whole shows.
 
     $$
@@ -52,44 +53,33 @@ class ChannelAttention(keras.layers.Layer):
     """
 
     def __init__(self, reduction_ratio=16, data_format=None, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(data_format, autocast=True, **kwargs)
         self.reduction_ratio = arguments.check_positive_integer(
             reduction_ratio, "reduction_ratio"
         )
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
-        )
+        super().build(input_shape)
+        channels = self.count_channels(input_shape)
         hidden = max(1, channels // self.reduction_ratio)
-        # A layer that was frozen before it is built does not freeze its children.
-        common = {"dtype": self.dtype_policy, "trainable": self.trainable}
         self.squeeze = keras.layers.GlobalAveragePooling2D(
-            data_format=self.data_format, name="squeeze", **common
+            data_format=self.data_format, name="squeeze", **self.of_children
         )
         self.reduce = keras.layers.Dense(
-            hidden, activation="relu", name="reduce", **common
+            hidden, activation="relu", name="reduce", **self.of_children
         )
         self.excite = keras.layers.Dense(
-            channels, activation="sigmoid", name="excite", **common
+            channels, activation="sigmoid", name="excite", **self.of_children
         )
         self.reduce.build((None, channels))
         self.excite.build((None, hidden))
 
     def call(self, inputs):
         weights = self.excite(self.reduce(self.squeeze(inputs)))
-        spatial = (1, 2) if self.data_format == "channels_last" else (2, 3)
-        return inputs * ops.expand_dims(weights, spatial)
+        return inputs * ops.expand_dims(weights, self.spatial_axes)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "reduction_ratio": self.reduction_ratio,
-            "data_format": self.data_format,
-        }
+        return {**super().get_config(), "reduction_ratio": self.reduction_ratio}

@@ -1,20 +1,15 @@
-"""The forensic stream: from pixels to a gate."""
+"""The forensic stream of the V3 detector."""
 
 import keras
-from keras import ops
 
-from keras_forensics.layers import arguments
+from keras_forensics import arguments
 from keras_forensics.layers.bayar_conv2d import BayarConv2D
-from keras_forensics.layers.residual import residual_dtype, to_grey_levels
+from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
-
-# Running statistics follow within some 20 steps: short runs and fine-tuning stages
-# are validated on statistics of their own, not on those of the initial weights.
-BATCH_NORM_MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class ForensicStreamV3(keras.layers.Layer):
+class ForensicStreamV3(ForensicStream):
     r"""Fixed and learnable residuals → features → pooling → sigmoid gate vector.
 
     $$
@@ -87,104 +82,33 @@ class ForensicStreamV3(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        # Autocasting would round non-integer pixels before they are filtered.
-        super().__init__(autocast=False, **kwargs)
-        self.gate_dim = arguments.check_positive_integer(gate_dim, "gate_dim")
+        super().__init__(
+            None, gate_dim, features, threshold, value_range, data_format, **kwargs
+        )
         self.bayar_filters = arguments.check_positive_integer(
             bayar_filters, "bayar_filters"
         )
-        self.features = arguments.check_positive_integers(features, "features")
         self.strides = arguments.check_pair(strides, "strides")
-        self.threshold = arguments.check_threshold(threshold)
         self.padding = arguments.check_padding(padding)
-        self.value_range = arguments.check_value_range(value_range)
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        # A layer that was frozen before it is built does not freeze its children.
-        common = {"dtype": self.dtype_policy, "trainable": self.trainable}
-        maps = {"data_format": self.data_format, **common}
-        front = {"strides": self.strides, "padding": self.padding, **maps}
+        front = {
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            **self.of_children,
+        }
         self.srm = SRMLayerV3(self.threshold, name="srm", **front)
         self.bayar = BayarConv2D(self.bayar_filters, 5, name="bayar", **front)
-        self.feature_layers = [self._batch_normalization("residual_norm")]
-        for index, channels in enumerate(self.features):
-            self.feature_layers += [
-                keras.layers.Conv2D(
-                    channels,
-                    3,
-                    strides=2,
-                    padding="same",
-                    use_bias=False,
-                    name=f"feature_conv_{index}",
-                    **maps,
-                ),
-                self._batch_normalization(f"feature_norm_{index}"),
-                keras.layers.ReLU(name=f"feature_relu_{index}", **common),
-            ]
-        self.feature_layers.append(
-            keras.layers.GlobalAveragePooling2D(name="pool", **maps)
-        )
-        self.gate = keras.layers.Dense(
-            self.gate_dim, activation="sigmoid", name="gate", **common
-        )
-
-        self.srm.build(input_shape)
-        self.bayar.build(input_shape)
-        shape = list(self.srm.compute_output_shape(input_shape))
-        shape[arguments.channel_axis(self.data_format)] += self.bayar_filters
-        for layer in [*self.feature_layers, self.gate]:
-            layer.build(tuple(shape))
-            shape = layer.compute_output_shape(tuple(shape))
-
-    def _batch_normalization(self, name):
-        return keras.layers.BatchNormalization(
-            axis=arguments.channel_axis(self.data_format),
-            momentum=BATCH_NORM_MOMENTUM,
-            name=name,
-            dtype=self.dtype_policy,
-            trainable=self.trainable,
-        )
-
-    def call(self, inputs, training=None):
-        features = self.residuals(inputs)
-        for layer in self.feature_layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                features = layer(features, training=training)
-            else:
-                features = layer(features)
-        return self.gate(features)
-
-    def residuals(self, inputs):
-        """The maps that the features are computed from.
-
-        Args:
-            inputs: Images, as for the layer itself, which must be built.
-
-        Returns:
-            Tensor with `5 * channels` SRM maps, then `bayar_filters` learnable ones.
-        """
-        grey = to_grey_levels(inputs, self.value_range, residual_dtype(self))
-        learnable = self.bayar(grey)
-        if self.threshold is not None:
-            learnable = ops.clip(learnable, -self.threshold, self.threshold)
-        return ops.concatenate(
-            [self.srm(grey), learnable], axis=arguments.channel_axis(self.data_format)
-        )
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.gate_dim)
+        self.residual_layers = [self.srm, self.bayar]
+        super().build(input_shape)
 
     def get_config(self):
+        config = super().get_config()
+        del config["residual_layers"]
         return {
-            **super().get_config(),
-            "gate_dim": self.gate_dim,
+            **config,
             "bayar_filters": self.bayar_filters,
-            "features": self.features,
             "strides": self.strides,
-            "threshold": self.threshold,
             "padding": self.padding,
-            "value_range": self.value_range,
-            "data_format": self.data_format,
         }

@@ -3,15 +3,14 @@
 import keras
 from keras import ops
 
-from keras_forensics import quantization_tables
-from keras_forensics.layers import arguments
-from keras_forensics.layers.residual import residual_dtype, to_grey_levels
-from keras_forensics.ops import pixels
-from keras_forensics.ops.jpeg_codec import compress_and_decompress
+from keras_forensics import arguments, quantization_tables
+from keras_forensics.layers.image_layer import GreyLevelLayer
+from keras_forensics.ops import from_grey_levels, jpeg_round_trip
+from keras_forensics.ops.pixels import from_planes, straight_through, to_planes
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class JPEGCompression(keras.layers.Layer):
+class JPEGCompression(GreyLevelLayer):
     r"""What images are after they were saved as JPEG and opened again.
 
     Pixels are those that Pillow gives, which writes and reads with libjpeg-turbo, bit
@@ -36,7 +35,8 @@ class JPEGCompression(keras.layers.Layer):
         quality: Integer 1..100, libjpeg's scale of qualities.
         subsampling: `"4:2:0"` (chroma has half the height and width), `"4:2:2"` (half
             the width) or `"4:4:4"`. It changes nothing for grey images.
-        value_range: `(low, high)`, the values of black and white, in inputs and outputs.
+        value_range: `(low, high)`, the values of black and white in the input,
+            and in the output.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
             `image_data_format`.
         **kwargs: `name`, `dtype` and the other arguments of `keras.layers.Layer`.
@@ -64,7 +64,7 @@ class JPEGCompression(keras.layers.Layer):
     print(gradient[0, 0, :, 0])
     #> [ 0  4  8 12 16 20 24 28]
     print(compressed[0, 0, :, 0].astype(int))
-    #> [ 1  4  9 14 18 22 26 28]
+    #> [ 0  2  6 11 16 21 25 27]
     ```
 
     References:
@@ -82,39 +82,28 @@ class JPEGCompression(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        # Autocasting would round non-integer pixels twice.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(value_range, data_format=data_format, **kwargs)
+        # Plain numbers: torch.compile stops at an array.
+        self._tables = tuple(quantization_tables.standard(quality).flatten().tolist())
         self.quality = quality
-        self._tables = quantization_tables.standard(quality).astype("float32")
         self.subsampling = arguments.check_subsampling(subsampling)
-        self.value_range = arguments.check_value_range(value_range)
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
-
-    def build(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
-        arguments.check_grey_or_rgb(channels, input_shape)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
-        )
 
     def call(self, inputs):
-        grey_levels = to_grey_levels(inputs, self.value_range, residual_dtype(self))
-        grey_levels = ops.clip(grey_levels, 0, 255)
-        planes = compress_and_decompress(
-            pixels.to_planes(grey_levels, self.data_format),
-            ops.convert_to_tensor(self._tables),
+        grey_levels = ops.clip(self.to_grey_levels(inputs), 0, 255)
+        tables = ops.convert_to_tensor(self._tables, "float32")
+        planes = jpeg_round_trip(
+            to_planes(grey_levels, self.data_format, ops),
+            ops.reshape(tables, (2, 8, 8)),
             self.subsampling,
         )
-        compressed = ops.cast(
-            pixels.from_planes(planes, self.data_format), grey_levels.dtype
+        compressed = from_planes(planes, self.data_format, ops)
+        outputs = straight_through(
+            ops.cast(compressed, grey_levels.dtype), grey_levels, ops
         )
-        outputs = pixels.straight_through(compressed, grey_levels)
-        return ops.cast(
-            pixels.from_grey_levels(outputs, self.value_range), self.compute_dtype
-        )
+        return ops.cast(from_grey_levels(outputs, self.value_range), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
+        arguments.check_grey_or_rgb(self.count_channels(input_shape), input_shape)
         return tuple(input_shape)
 
     def get_config(self):
@@ -122,6 +111,4 @@ class JPEGCompression(keras.layers.Layer):
             **super().get_config(),
             "quality": self.quality,
             "subsampling": self.subsampling,
-            "value_range": self.value_range,
-            "data_format": self.data_format,
         }

@@ -1,24 +1,24 @@
 """Fixed residual filters with exact integer arithmetic."""
 
-import math
-from fractions import Fraction
-
 import keras
 import numpy as np
 from keras import ops
 
-from keras_forensics import filters
-from keras_forensics.layers import arguments
-from keras_forensics.layers.residual import (
+from keras_forensics import arguments, filters
+from keras_forensics.layers.image_layer import GreyLevelLayer
+from keras_forensics.ops import (
+    bank_kernel,
+    exact_denominators,
     residual_conv,
     residual_conv_shape,
-    residual_dtype,
-    to_grey_levels,
 )
+
+# Larger than any sum: truncation that changes nothing, but is there.
+NO_LIMIT = 1e30
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class SRMFilterBank(keras.layers.Layer):
+class SRMFilterBank(GreyLevelLayer):
     r"""Truncated residuals of a bank of fixed high-pass filters.
 
     Every filter $k$ with integer taps $t_k$ and divisor $d_k$ is applied to every
@@ -110,8 +110,7 @@ class SRMFilterBank(keras.layers.Layer):
         data_format=None,
         **kwargs,
     ):
-        # Autocasting would round non-integer pixels before they are filtered.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(value_range, data_format=data_format, **kwargs)
         self._taps, self._divisors = _read_bank(bank, divisors)
         if isinstance(bank, str):
             self.bank, self.divisors = bank, None
@@ -120,35 +119,42 @@ class SRMFilterBank(keras.layers.Layer):
         self.threshold = arguments.check_threshold(threshold)
         self.padding = arguments.check_padding(padding)
         self.strides = arguments.check_pair(strides, "strides")
-        self.value_range = arguments.check_value_range(value_range)
         self.sum_channels = bool(sum_channels)
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        self.compute_output_shape(input_shape)
-        channels = arguments.count_channels(input_shape, self.data_format)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
-        )
+        super().build(input_shape)
+        channels = self.count_channels(input_shape)
         # Enlarged to integers over denominators that a multiplication divides by.
-        denominators = _denominators(
+        denominators = exact_denominators(
             self._taps,
             self._divisors,
             channels if self.sum_channels else 1,
-            residual_dtype(self),
+            self.arithmetic_dtype,
         )
         taps = self._taps * (denominators / self._divisors)[:, None, None]
         self.kernel = self._add_fixed(
-            "kernel", _arrange(taps, channels, self.sum_channels)
+            "kernel", bank_kernel(taps, channels, self.sum_channels)
         )
-        if len(set(denominators)) == 1:
-            self.scale = float(1 / denominators[0])
+        scales = (1 / denominators).astype(self.arithmetic_dtype)
+        self.scale = self._for_every_map(scales, channels)
+        if not isinstance(self.scale, float):
+            self.scale = self._add_fixed("scale", self.scale)
+        if self.threshold is None:
+            self._limit, self._ends_at_threshold = NO_LIMIT, True
         else:
-            scale = np.tile(1 / denominators, 1 if self.sum_channels else channels)
-            if self.data_format == "channels_first":
-                scale = scale[:, None, None]
-            self.scale = self._add_fixed("scale", scale)
+            limits = np.ceil(self.threshold * denominators).astype(scales.dtype)
+            self._limit = self._for_every_map(limits, channels)
+            threshold = scales.dtype.type(self.threshold)
+            self._ends_at_threshold = bool((scales * limits == threshold).all())
+
+    def _for_every_map(self, values, channels):
+        """One number if it is the same for all filters, else an array for all maps."""
+        if len(set(values)) == 1:
+            return float(values[0])
+        values = np.tile(values, 1 if self.sum_channels else channels)
+        if self.data_format == "channels_first":
+            values = values[:, None, None]
+        return values
 
     def _add_fixed(self, name, value):
         return self.add_weight(
@@ -156,24 +162,27 @@ class SRMFilterBank(keras.layers.Layer):
             shape=value.shape,
             initializer=lambda shape, dtype: ops.convert_to_tensor(value, dtype),
             trainable=False,
-            dtype=residual_dtype(self),
+            dtype=self.arithmetic_dtype,
             autocast=False,
         )
 
     def call(self, inputs):
-        residuals = self.scale * residual_conv(
-            to_grey_levels(inputs, self.value_range, residual_dtype(self)),
+        sums = residual_conv(
+            self.to_grey_levels(inputs),
             self.kernel,
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
         )
-        if self.threshold is not None:
+        # Truncating before scaling keeps them apart: an optimiser of exported graphs
+        # would multiply the kernel by the scale, whose taps then are no integers.
+        residuals = self.scale * ops.clip(sums, -self._limit, self._limit)
+        if not self._ends_at_threshold:
             residuals = ops.clip(residuals, -self.threshold, self.threshold)
         return ops.cast(residuals, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
+        channels = self.count_channels(input_shape)
         return residual_conv_shape(
             input_shape,
             len(self._taps) * (1 if self.sum_channels else channels),
@@ -196,10 +205,8 @@ class SRMFilterBank(keras.layers.Layer):
             "threshold": self.threshold,
             "padding": self.padding,
             "strides": self.strides,
-            "value_range": self.value_range,
             "sum_channels": self.sum_channels,
             "divisors": self.divisors,
-            "data_format": self.data_format,
         }
 
 
@@ -241,69 +248,3 @@ def _read_bank(bank, divisors) -> tuple[np.ndarray, np.ndarray]:
             f"Received: divisors={divisors.tolist()}"
         )
     return taps, divisors
-
-
-def _denominators(
-    taps: np.ndarray, divisors: np.ndarray, channels: int, dtype: str
-) -> np.ndarray:
-    """Multiples of the divisors by which one multiplication divides exactly.
-
-    The convolution with `taps * denominator / divisor` is an integer, and times the
-    rounded `1 / denominator` it is the residual, correctly rounded. A plain division is
-    not, since compilers multiply by the rounded `1 / divisor` instead (XLA,
-    TensorFlow's Grappler), which is off by one unit in the last place for a third of
-    all residuals over 12, say, but right for those over 72.
-
-    Args:
-        taps: Array of shape `(filters, height, width)`.
-        divisors: Array of shape `(filters,)`.
-        channels: Number of channels that are summed.
-        dtype: `"float32"` or `"float64"`.
-
-    Returns:
-        Array of shape `(filters,)`: the same denominator for all where there is one,
-        which is faster; the divisors themselves where there is none, or where taps or
-        divisors are not integers.
-    """
-    if (taps % 1).any() or (divisors % 1).any():
-        return divisors
-    largest = 255 * channels * np.abs(taps).sum((1, 2)) / divisors
-
-    def search(chosen) -> int | None:
-        """The smallest denominator for some of the filters together."""
-        common = math.lcm(*(int(divisor) for divisor in divisors[chosen]))
-        odd = max(_odd_part(int(divisor)) for divisor in divisors[chosen])
-        bits = np.finfo(dtype).nmant + 1
-        # Beyond these, sums of products are no longer exact.
-        stop = int(min(2**bits / max(largest[chosen].max(), 1), 1000 * common))
-        for denominator in range(common, stop + 1, common):
-            reciprocal = Fraction(float(np.dtype(dtype).type(1 / denominator)))
-            # Residuals are this far from where rounding turns, relatively.
-            if abs(reciprocal * denominator - 1) < Fraction(1, odd * 2 ** (bits + 1)):
-                return denominator
-        return None
-
-    every = np.arange(len(divisors))
-    if common := search(every):
-        return np.full(len(divisors), common)
-    return np.array([search([k]) or divisors[k] for k in every])
-
-
-def _odd_part(number: int) -> int:
-    return number // (number & -number)
-
-
-def _arrange(taps: np.ndarray, channels: int, sum_channels: bool) -> np.ndarray:
-    """Arranges a bank as the kernel of one convolution over `channels` inputs.
-
-    Returns:
-        Array of shape `(height, width, channels // groups, maps)`. Up to 4 channels
-        make one dense convolution, half of whose taps or more are zero: measured
-        faster than a depthwise one on every backend. More channels are grouped.
-    """
-    kernels = np.moveaxis(taps, 0, -1)[:, :, None, :]
-    if sum_channels:
-        return np.repeat(kernels, channels, axis=2)
-    if channels > 4:
-        return np.tile(kernels, channels)
-    return np.kron(np.eye(channels, dtype=taps.dtype), kernels)

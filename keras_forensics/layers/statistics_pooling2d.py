@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from keras_forensics.layers import arguments
+from keras_forensics import arguments
+from keras_forensics.layers.image_layer import ImageLayer
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class StatisticsPooling2D(keras.layers.Layer):
+class StatisticsPooling2D(ImageLayer):
     r"""Pools each channel to its mean and its standard deviation over the image.
 
     $$
@@ -62,34 +63,18 @@ class StatisticsPooling2D(keras.layers.Layer):
     """
 
     def __init__(self, epsilon=1e-4, data_format=None, **kwargs):
-        # Autocasting would round before squaring.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(data_format, **kwargs)
         self.epsilon = arguments.check_positive_number(epsilon, "epsilon")
-        self.data_format = arguments.check_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
-
-    def build(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
-        self.input_spec = keras.layers.InputSpec(
-            ndim=4, axes={arguments.channel_axis(self.data_format): channels}
-        )
 
     def call(self, inputs):
-        dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        x = ops.cast(inputs, dtype)
-        places = (1, 2) if self.data_format == "channels_last" else (2, 3)
+        x, places = ops.cast(inputs, self.arithmetic_dtype), self.spatial_axes
         mean = ops.mean(x, places)
         variance = ops.mean(ops.square(x - ops.expand_dims(mean, places)), places)
         pooled = ops.concatenate([mean, ops.sqrt(variance + self.epsilon)], axis=-1)
         return ops.cast(pooled, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        channels = arguments.count_channels(input_shape, self.data_format)
-        return (input_shape[0], 2 * channels)
+        return (input_shape[0], 2 * self.count_channels(input_shape))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "epsilon": self.epsilon,
-            "data_format": self.data_format,
-        }
+        return {**super().get_config(), "epsilon": self.epsilon}

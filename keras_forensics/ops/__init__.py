@@ -1,1 +1,42 @@
-"""Pure functions: the arithmetic behind the layers."""
+"""Pure functions: what the layers compute, with no state and no weights.
+
+A file here holds functions of tensors or arrays and imports `keras`, `numpy` and
+`keras_forensics.arguments` only. Layers are made of them, and so can yours be:
+
+```python
+import numpy as np
+from keras_forensics import filters, ops
+
+images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), "uint8")
+laplacian = filters.get("v3")[4]
+taps = ops.bank_kernel(np.array([laplacian.taps]), channels=3)
+grey = ops.to_grey_levels(images, (0, 255))
+print(ops.residual_conv(grey, taps.astype("float32")).shape)
+#> (2, 64, 64, 3)
+```
+"""
+
+from keras_forensics.ops.bayar import bayar_kernel
+from keras_forensics.ops.convolution import residual_conv, residual_conv_shape
+from keras_forensics.ops.data_format import change_data_format, runnable_data_format
+from keras_forensics.ops.division import exact_denominators
+from keras_forensics.ops.grey_levels import from_grey_levels, to_grey_levels
+from keras_forensics.ops.jpeg_codec import jpeg_round_trip
+from keras_forensics.ops.kernels import bank_kernel
+from keras_forensics.ops.mirroring import mirror
+from keras_forensics.ops.precision import arithmetic_dtype
+
+__all__ = [
+    "arithmetic_dtype",
+    "bank_kernel",
+    "bayar_kernel",
+    "change_data_format",
+    "exact_denominators",
+    "from_grey_levels",
+    "jpeg_round_trip",
+    "mirror",
+    "residual_conv",
+    "residual_conv_shape",
+    "runnable_data_format",
+    "to_grey_levels",
+]

@@ -1,9 +1,7 @@
 """Planes of pixels as 8x8 blocks, and back."""
 
-import keras
 
-
-def pad_to_multiple(x, axis: int, multiple: int, ops=keras.ops):
+def pad_to_multiple(x, axis: int, multiple: int, ops):
     """Repeats the last slice along `axis` until its length is a multiple.
 
     Args:
@@ -28,7 +26,7 @@ def pad_to_multiple(x, axis: int, multiple: int, ops=keras.ops):
     return padded[(*before, slice(None, length + missing))]
 
 
-def to_blocks(planes, ops=keras.ops):
+def to_blocks(planes, ops):
     """Cuts planes into 8x8 blocks.
 
     Args:
@@ -42,13 +40,11 @@ def to_blocks(planes, ops=keras.ops):
         memory.
     """
     components, batch, height, width = ops.shape(planes)
-    blocks = ops.reshape(
-        planes, (components, batch, height // 8, 8, width // 8, 8)
-    )
+    blocks = ops.reshape(planes, (components, batch, height // 8, 8, width // 8, 8))
     return ops.transpose(blocks, (3, 5, 0, 1, 2, 4))
 
 
-def from_blocks(blocks, ops=keras.ops):
+def from_blocks(blocks, ops):
     """Puts blocks together: the inverse of `to_blocks`."""
     _, _, components, batch, rows, columns = ops.shape(blocks)
     planes = ops.transpose(blocks, (2, 3, 4, 0, 5, 1))

@@ -11,8 +11,8 @@ from keras_forensics.ops import jpeg_color, jpeg_dct, jpeg_sampling
 from keras_forensics.ops.blocks import from_blocks, pad_to_multiple, to_blocks
 
 
-def compress_and_decompress(images, tables, subsampling: str, ops=keras.ops):
-    """Compresses images and opens them again.
+def jpeg_round_trip(images, tables, subsampling: str = "4:2:0", ops=None):
+    """Compresses images as JPEG and opens them again, as libjpeg-turbo does.
 
     Args:
         images: int32 tensor of shape `(channels, batch, height, width)`, 0..255, with 1
@@ -20,11 +20,12 @@ def compress_and_decompress(images, tables, subsampling: str, ops=keras.ops):
         tables: float32 tensor of shape `(2, 8, 8)`, the tables of luma and chroma, or
             `(2, batch, 8, 8)`, those of each image: integers 1..255.
         subsampling: `"4:4:4"`, `"4:2:2"` or `"4:2:0"`.
-        ops: `keras.ops`, or the operations of another backend.
+        ops: The operations of another backend. Defaults to `keras.ops`.
 
     Returns:
         int32 tensor of the images' shape, 0..255.
     """
+    ops = ops or keras.ops
     coefficients = encode(images, subsampling, ops)
     return decode(
         [requantize(c, tables[k], ops) for k, c in enumerate(coefficients)],
@@ -34,11 +35,11 @@ def compress_and_decompress(images, tables, subsampling: str, ops=keras.ops):
     )
 
 
-def encode(images, subsampling: str, ops=keras.ops) -> list:
+def encode(images, subsampling: str, ops) -> list:
     """The DCT coefficients of images, not yet quantised.
 
     Args:
-        images: As in `compress_and_decompress`.
+        images: As in `jpeg_round_trip`.
         subsampling: The same.
         ops: The same.
 
@@ -59,7 +60,7 @@ def encode(images, subsampling: str, ops=keras.ops) -> list:
     return [jpeg_dct.forward_dct(to_blocks(p, ops) - 128, ops) for p in planes]
 
 
-def requantize(coefficients, table, ops=keras.ops):
+def requantize(coefficients, table, ops):
     """Quantises coefficients and multiplies them out again.
 
     Args:
@@ -76,7 +77,7 @@ def requantize(coefficients, table, ops=keras.ops):
     return ops.cast(jpeg_dct.quantize(coefficients, table, ops) * table, "int32")
 
 
-def decode(coefficients: list, size, subsampling: str, ops=keras.ops):
+def decode(coefficients: list, size, subsampling: str, ops):
     """The images of coefficients.
 
     Args:

@@ -4,13 +4,11 @@ As libjpeg's jccolor.c and jdcolor.c: constants are scaled by 2^16, and each res
 rounded by one shift.
 """
 
-import keras
-
 _HALF = 1 << 15
 _CENTRE = 128 << 16  # chroma is stored around 128
 
 
-def rgb_to_ycc(red, green, blue, ops=keras.ops):
+def rgb_to_ycc(red, green, blue, ops):
     """Returns luma and both chroma planes.
 
     Args:
@@ -30,7 +28,7 @@ def rgb_to_ycc(red, green, blue, ops=keras.ops):
     return tuple(ops.right_shift(x, 16) for x in (luma, blue_chroma, red_chroma))
 
 
-def ycc_to_rgb(luma, blue_chroma, red_chroma, ops=keras.ops):
+def ycc_to_rgb(luma, blue_chroma, red_chroma, ops):
     """Returns the planes of red, green and blue: the way back of `rgb_to_ycc`."""
     cb, cr = blue_chroma - 128, red_chroma - 128
     red = luma + ops.right_shift(91881 * cr + _HALF, 16)

@@ -11,9 +11,6 @@ References:
     - jfdctint.c and jidctint.c of libjpeg. <https://libjpeg-turbo.org>
 """
 
-import keras
-import numpy as np
-
 _CONSTANT_BITS = 13
 _BITS_BETWEEN = 2  # kept between the passes
 
@@ -32,11 +29,14 @@ _ODD = (
     (6437, -11362, 2261, 9633),
     (2260, -6436, 9633, -11363),
 )
-# [k // 2, j, k % 2], so that frequencies come out in their order.
-_COSINES = np.stack([_EVEN, _ODD], -1).astype("int32")
+# [k // 2][j][k % 2], so that frequencies come out in their order.
+_COSINES = [
+    [list(pair) for pair in zip(*rows, strict=True)]
+    for rows in zip(_EVEN, _ODD, strict=True)
+]
 
 
-def forward_dct(blocks, ops=keras.ops):
+def forward_dct(blocks, ops):
     """The DCT-II of 8x8 blocks, times 8.
 
     Args:
@@ -52,7 +52,7 @@ def forward_dct(blocks, ops=keras.ops):
     return _forward(ops.swapaxes(of_rows, 0, 1), -_BITS_BETWEEN, ops)
 
 
-def inverse_dct(coefficients, ops=keras.ops):
+def inverse_dct(coefficients, ops):
     """The inverse of the orthonormal DCT-II of 8x8 blocks.
 
     Args:
@@ -69,7 +69,7 @@ def inverse_dct(coefficients, ops=keras.ops):
     return ops.swapaxes(blocks, 0, 1)
 
 
-def quantize(coefficients, table, ops=keras.ops):
+def quantize(coefficients, table, ops):
     """Divides by the table and rounds, halves away from 0.
 
     Args:
@@ -112,8 +112,8 @@ def _inverse(x, bits: int, ops):
 
 def _over_rest_of(x, ops):
     """The cosines, with an axis of 1 for each axis of `x` but the first."""
-    shape = (4, 4, 2, *[1] * (len(x.shape) - 1))
-    return ops.convert_to_tensor(_COSINES.reshape(shape))
+    cosines = ops.convert_to_tensor(_COSINES, "int32")
+    return ops.reshape(cosines, (4, 4, 2, *[1] * (len(x.shape) - 1)))
 
 
 def _scale(total, bits: int, ops):

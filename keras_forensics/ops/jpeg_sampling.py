@@ -1,15 +1,12 @@
 """Halving and doubling the chroma planes, as libjpeg's jcsample.c and jdsample.c."""
 
-import keras
-import numpy as np
-
 from keras_forensics.ops.blocks import pad_to_multiple
 
 FACTORS = {"4:4:4": (1, 1), "4:2:2": (1, 2), "4:2:0": (2, 2)}
 """By how much chroma is smaller than luma, vertically and horizontally."""
 
 
-def downsample(planes, factors: tuple[int, int], ops=keras.ops):
+def downsample(planes, factors: tuple[int, int], ops):
     """Means of 1x2 or 2x2 pixels, in whole 8x8 blocks.
 
     Args:
@@ -32,13 +29,13 @@ def downsample(planes, factors: tuple[int, int], ops=keras.ops):
         # Halves are rounded up in every second column, so that the mean does not drift.
         components, batch, rows, columns = ops.shape(planes)
         pairs = ops.reshape(planes, (components, batch, rows, columns // 4, 2, 2))
-        bias = ops.convert_to_tensor(np.array([0, 1]) + vertical - 1, "int32")
+        bias = ops.convert_to_tensor([vertical - 1, vertical], "int32")
         means = ops.right_shift(pairs[..., 0] + pairs[..., 1] + bias, vertical)
         planes = ops.reshape(means, (components, batch, rows, columns // 2))
     return pad_to_multiple(planes, 2, 8, ops)
 
 
-def upsample(planes, factors: tuple[int, int], ops=keras.ops):
+def upsample(planes, factors: tuple[int, int], ops):
     """Doubles the width, or both sides, with a triangle filter ("fancy upsampling").
 
     Args:

@@ -1,9 +1,7 @@
 """Between images of any range and layout, and planes of whole grey levels."""
 
-import keras
 
-
-def to_planes(grey_levels, data_format: str, ops=keras.ops):
+def to_planes(grey_levels, data_format: str, ops):
     """Rounds a batch of images to int32 of shape `(channels, batch, height, width)`.
 
     Args:
@@ -16,21 +14,13 @@ def to_planes(grey_levels, data_format: str, ops=keras.ops):
     return ops.transpose(ops.cast(ops.round(grey_levels), "int32"), order)
 
 
-def from_planes(planes, data_format: str, ops=keras.ops):
+def from_planes(planes, data_format: str, ops):
     """The inverse of `to_planes`, still int32."""
     order = (1, 2, 3, 0) if data_format == "channels_last" else (1, 0, 2, 3)
     return ops.transpose(planes, order)
 
 
-def from_grey_levels(grey_levels, value_range):
-    """Maps grey levels 0..255 to `value_range`."""
-    low, high = value_range
-    if (low, high) == (0, 255):
-        return grey_levels
-    return grey_levels * ((high - low) / 255) + low
-
-
-def straight_through(values, of, ops=keras.ops):
+def straight_through(values, of, ops):
     """Returns exactly `values`, with the gradient of `of`.
 
     Args:

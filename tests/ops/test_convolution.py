@@ -1,14 +1,10 @@
-"""Mirrored borders and shapes, on their own."""
+"""Convolution with mirrored borders equals plain numpy; its shape is computed."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_forensics.layers.residual import (
-    residual_conv,
-    residual_conv_shape,
-    to_grey_levels,
-)
+from keras_forensics.ops import residual_conv, residual_conv_shape
 from tests import oracle
 from tests.backend import random_images
 
@@ -67,7 +63,18 @@ def test_unknown_sizes_stay_unknown():
     ) == (None, None, 4, 7)
 
 
-def test_grey_levels_are_cast_and_not_rounded():
-    pixels = keras.ops.convert_to_tensor([0.0, 0.5, 1.0], "float16")
-    grey = to_grey_levels(pixels, (0, 1), "float32")
-    assert keras.ops.convert_to_numpy(grey).tolist() == [0.0, 127.5, 255.0]
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"padding": "full"}, r"`padding` must be one of .*padding='full'"),
+        ({"strides": 0}, r"`strides` must be .*strides=0"),
+        ({"dilation_rate": (1, 2, 3)}, r"`dilation_rate` must be .*\(1, 2, 3\)"),
+        ({"data_format": "NHWC"}, r"`data_format` must be .*data_format='NHWC'"),
+        ({"dilation_rate": 8}, r"needs images of at least 9 pixels"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        residual_conv(np.zeros((1, 8, 8, 1)), np.ones((3, 3, 1, 1)), **arguments)
+    with pytest.raises(ValueError, match=message):
+        residual_conv_shape((1, 8, 8, 1), 1, (3, 3), **arguments)

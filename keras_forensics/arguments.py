@@ -1,13 +1,17 @@
-"""Checks of constructor arguments that several layers share."""
+"""Checks of arguments that several layers and operations share.
+
+Every check returns the argument in its one form, or raises a `ValueError` that names
+it. Nothing of the package is imported here.
+"""
 
 import math
 from numbers import Real
 
 import keras
 
-from keras_forensics.ops.jpeg_sampling import FACTORS
-
 PADDINGS = ("valid", "same", "reflect", "symmetric")
+NORMALIZATIONS = ("project", "divide")
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 
 
 def check_padding(padding) -> str:
@@ -71,6 +75,28 @@ def check_positive_number(value, name: str) -> float:
     return value
 
 
+def check_kernel_size(kernel_size) -> tuple[int, int]:
+    """Returns `(height, width)` of a kernel that has a centre and neighbours."""
+    height, width = kernel_size
+    if height % 2 == 0 or width % 2 == 0 or height * width == 1:
+        raise ValueError(
+            "`kernel_size` must be odd on both sides, to have a centre, and larger "
+            "than 1x1, to have neighbours. Received: "
+            f"kernel_size={(height, width)}"
+        )
+    return height, width
+
+
+def check_normalization(normalization) -> str:
+    """Returns `normalization`, one of those of the Bayar constraint."""
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"`normalization` must be one of {NORMALIZATIONS}. "
+            f"Received: normalization={normalization!r}"
+        )
+    return normalization
+
+
 def check_threshold(threshold) -> float | None:
     """Returns a positive number of grey levels, or `None`."""
     if threshold is not None and not (_is_finite(threshold) and threshold > 0):
@@ -92,15 +118,11 @@ def check_value_range(value_range) -> tuple[float, float]:
     return pair
 
 
-def _is_finite(value) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
-
-
 def check_subsampling(subsampling) -> str:
     """Returns the name of a chroma subsampling."""
-    if subsampling not in FACTORS:
+    if subsampling not in SUBSAMPLINGS:
         raise ValueError(
-            f"`subsampling` must be one of {tuple(FACTORS)}. "
+            f"`subsampling` must be one of {SUBSAMPLINGS}. "
             f"Received: subsampling={subsampling!r}"
         )
     return subsampling
@@ -113,6 +135,10 @@ def check_grey_or_rgb(channels: int, input_shape) -> None:
             "Images must have 1 channel (grey) or 3 (RGB). "
             f"Received: input_shape={tuple(input_shape)}"
         )
+
+
+def _is_finite(value) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def count_channels(input_shape, data_format: str) -> int:
@@ -129,3 +155,8 @@ def count_channels(input_shape, data_format: str) -> int:
 def channel_axis(data_format: str) -> int:
     """Returns the axis of the channels in a batch of images."""
     return -1 if data_format == "channels_last" else 1
+
+
+def spatial_axes(data_format: str) -> tuple[int, int]:
+    """Returns the axes of height and width in a batch of images."""
+    return (1, 2) if data_format == "channels_last" else (2, 3)

@@ -1,31 +1,18 @@
-"""From pixels to residuals: grey levels, mirrored borders, convolution.
+"""Convolution whose borders are no evidence.
 
 Zero padding draws a frame of residuals around every image. `"reflect"` and
 `"symmetric"` mirror the image instead, so that a flat image stays flat.
 """
 
-import keras
 from keras import ops
 
-from keras_forensics.layers.arguments import channel_axis
-
-
-def residual_dtype(layer: keras.layers.Layer) -> str:
-    """The dtype of filter arithmetic: float32 also where the policy has 16 bits."""
-    return "float64" if layer.compute_dtype == "float64" else "float32"
-
-
-def to_grey_levels(inputs, value_range, dtype: str):
-    """Maps `value_range` to grey levels 0..255, without rounding."""
-    inputs = ops.cast(inputs, dtype)
-    low, high = value_range
-    if (low, high) == (0, 255):
-        return inputs
-    return (inputs - low) * (255 / (high - low))
+from keras_forensics import arguments
+from keras_forensics.ops.data_format import change_data_format, runnable_data_format
+from keras_forensics.ops.mirroring import mirror
 
 
 def residual_conv(
-    inputs, kernel, *, strides, padding, data_format, dilation_rate=(1, 1)
+    inputs, kernel, *, strides=1, padding="reflect", data_format=None, dilation_rate=1
 ):
     """`keras.ops.conv` that also takes `padding="reflect"` and `"symmetric"`.
 
@@ -34,30 +21,39 @@ def residual_conv(
             `(batch, channels, height, width)` for `"channels_first"`.
         kernel: Tensor of shape `(height, width, channels // groups, filters)` with
             odd height and width.
-        strides: Tuple of 2 integers.
-        padding: `"valid"`, `"same"`, `"reflect"` or `"symmetric"`.
-        data_format: `"channels_last"` or `"channels_first"`.
-        dilation_rate: Tuple of 2 integers.
+        strides: Integer or tuple of 2 integers.
+        padding: `"valid"`, `"same"` (zeros), `"reflect"` or `"symmetric"`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
+            `image_data_format`.
+        dilation_rate: Integer or tuple of 2 integers.
 
     Returns:
-        Tensor of the shape that `residual_conv_shape` gives.
+        Tensor of the shape that `residual_conv_shape` gives, in the units of the input
+        times those of the taps.
 
     Raises:
-        ValueError: If the images are too small for the kernel and the padding.
+        ValueError: If an argument is outside the values above, or the images are too
+            small for the kernel and the padding.
     """
+    padding = arguments.check_padding(padding)
+    data_format = arguments.check_data_format(data_format)
+    strides = arguments.check_pair(strides, "strides")
+    dilation_rate = arguments.check_pair(dilation_rate, "dilation_rate")
     borders = _borders(kernel.shape, dilation_rate, data_format)
     _check_size(inputs.shape, borders, padding)
     if padding in ("reflect", "symmetric"):
         for axis, pixels in borders.items():
             inputs = mirror(inputs, axis, pixels, skip=int(padding == "reflect"))
-    return ops.conv(
-        inputs,
+    runs_in = runnable_data_format(data_format)
+    outputs = ops.conv(
+        change_data_format(inputs, data_format, runs_in),
         kernel,
         strides=strides,
         padding="same" if padding == "same" else "valid",
-        data_format=data_format,
+        data_format=runs_in,
         dilation_rate=dilation_rate,
     )
+    return change_data_format(outputs, runs_in, data_format)
 
 
 def residual_conv_shape(
@@ -65,18 +61,34 @@ def residual_conv_shape(
     filters: int,
     kernel_size,
     *,
-    strides,
-    padding,
-    data_format,
-    dilation_rate=(1, 1),
+    strides=1,
+    padding="reflect",
+    data_format=None,
+    dilation_rate=1,
 ) -> tuple[int | None, ...]:
     """Output shape of `residual_conv`; unknown sizes stay `None`.
 
+    Args:
+        input_shape: Shape of the images, with the batch.
+        filters: Number of filters, the channels of the output.
+        kernel_size: Odd `(height, width)`.
+        strides: As in `residual_conv`.
+        padding: As in `residual_conv`.
+        data_format: As in `residual_conv`.
+        dilation_rate: As in `residual_conv`.
+
+    Returns:
+        Height and width are `ceil(size / stride)`, less the border for `"valid"`.
+
     Raises:
-        ValueError: If the image is too small for the kernel and the padding.
+        ValueError: As `residual_conv`.
     """
+    padding = arguments.check_padding(padding)
+    data_format = arguments.check_data_format(data_format)
+    strides = arguments.check_pair(strides, "strides")
+    dilation_rate = arguments.check_pair(dilation_rate, "dilation_rate")
     output_shape = list(input_shape)
-    output_shape[channel_axis(data_format)] = filters
+    output_shape[arguments.channel_axis(data_format)] = filters
     borders = _borders(kernel_size, dilation_rate, data_format)
     _check_size(input_shape, borders, padding)
     for (axis, pixels), stride in zip(borders.items(), strides, strict=True):
@@ -90,10 +102,14 @@ def residual_conv_shape(
 
 def _borders(kernel_size, dilation_rate, data_format) -> dict[int, int]:
     """`{spatial axis: pixels that an odd kernel reaches beyond its centre}`."""
-    first_axis = 1 if data_format == "channels_last" else 2
     return {
-        first_axis + side: (kernel_size[side] - 1) // 2 * dilation_rate[side]
-        for side in (0, 1)
+        axis: (size - 1) // 2 * dilation
+        for axis, size, dilation in zip(
+            arguments.spatial_axes(data_format),
+            kernel_size[:2],
+            dilation_rate,
+            strict=True,
+        )
     }
 
 
@@ -117,25 +133,3 @@ def _check_size(input_shape, borders, padding):
                 f"beyond its centre needs images of at least {smallest} pixels on "
                 f"that side. Received: input_shape={tuple(input_shape)}"
             )
-
-
-def mirror(inputs, axis: int, pixels: int, skip: int):
-    """Mirrors one axis at its ends, leaving out `skip` pixels at the edge.
-
-    Written out because on the torch backend `keras.ops.pad` repeats the edge pixel in
-    mode "symmetric", and in mode "reflect" cannot pad the width alone. It is also no
-    slower on any backend.
-    """
-    if pixels == 0:
-        return inputs
-    before, after = [slice(None)] * 4, [slice(None)] * 4
-    before[axis] = slice(skip, pixels + skip)
-    after[axis] = slice(-pixels - skip, -skip or None)
-    return ops.concatenate(
-        [
-            ops.flip(inputs[tuple(before)], axis),
-            inputs,
-            ops.flip(inputs[tuple(after)], axis),
-        ],
-        axis,
-    )

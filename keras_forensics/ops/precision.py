@@ -1,0 +1,14 @@
+"""What filters are computed in."""
+
+
+def arithmetic_dtype(dtype: str) -> str:
+    """The dtype that filters and statistics are computed in, where `dtype` is wanted.
+
+    Args:
+        dtype: Name of a float dtype, such as a layer's `compute_dtype`.
+
+    Returns:
+        `"float64"` for `"float64"`, and `"float32"` for all others: 16 bits hold no sum
+        of grey levels.
+    """
+    return "float64" if dtype == "float64" else "float32"
