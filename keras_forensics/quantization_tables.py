@@ -245,17 +245,6 @@ Those that start with `web_` are of "Save for web".
 QUALITIES = range(1, 101)
 """The qualities of libjpeg."""
 
-ZIGZAG: tuple[int, ...] = tuple(
-    sorted(
-        range(64),
-        key=lambda k: (
-            k // 8 + k % 8,  # the diagonal, and which way it is read
-            k // 8 if (k // 8 + k % 8) % 2 else k % 8,
-        ),
-    )
-)
-"""Places in a row-major block in zigzag order, from low to high frequencies."""
-
 
 def standard(quality: int) -> np.ndarray:
     """The tables that libjpeg writes at a quality.

@@ -26,45 +26,58 @@ def jpeg_round_trip(images, tables, subsampling: str = "4:2:0", ops=None):
         int32 tensor of the images' shape, 0..255.
     """
     ops = ops or keras.ops
-    coefficients = encode(images, subsampling, ops)
-    return decode(
-        [requantize(c, tables[k], ops) for k, c in enumerate(coefficients)],
-        ops.shape(images)[2:],
-        subsampling,
-        ops,
-    )
+    _, _, *size = ops.shape(images)
+    luma, chroma = to_luma_and_chroma(images, ops)
+    luma = requantize(luma_coefficients(luma, ops), tables[0], ops)
+    luma = luma_pixels(luma, size, ops)
+    if chroma is None:
+        return luma
+    chroma = requantize(chroma_coefficients(chroma, subsampling, ops), tables[1], ops)
+    chroma = chroma_pixels(chroma, size, subsampling, ops)
+    return to_rgb(luma, chroma, ops)
 
 
-def encode(images, subsampling: str, ops) -> list:
-    """The DCT coefficients of images, not yet quantised.
+def to_luma_and_chroma(images, ops):
+    """Planes `(1, batch, height, width)`, and `(2, ...)`, or `None` if grey."""
+    if images.shape[0] == 1:
+        return images, None
+    luma, *chroma = jpeg_color.rgb_to_ycc(*(images[k] for k in range(3)), ops)
+    return ops.expand_dims(luma, 0), ops.stack(chroma)
+
+
+def to_rgb(luma, chroma, ops):
+    """The inverse of `to_luma_and_chroma`, for three channels."""
+    return ops.stack(jpeg_color.ycc_to_rgb(luma[0], chroma[0], chroma[1], ops))
+
+
+def luma_coefficients(luma, ops):
+    """The DCT of luma, not yet quantised.
 
     Args:
-        images: As in `jpeg_round_trip`.
-        subsampling: The same.
-        ops: The same.
+        luma: int32 tensor of shape `(1, batch, height, width)`, 0..255.
+        ops: `keras.ops`, or the operations of another backend.
 
     Returns:
-        A tensor for luma, and one for chroma if there are 3 channels: int32, of shape
-        `(8, 8, components, batch, block rows, block columns)`, 8 times the DCT.
+        int32 tensor of shape `(8, 8, 1, batch, block rows, block columns)`, vertical
+        and horizontal frequency first, 8 times the DCT.
     """
-    if images.shape[0] == 1:
-        luma, chroma = images, None
-    else:
-        luma, *chroma = jpeg_color.rgb_to_ycc(*(images[k] for k in range(3)), ops)
-        luma = luma[None]
-    luma = pad_to_multiple(pad_to_multiple(luma, 2, 8, ops), 3, 8, ops)
-    planes = [luma]
-    if chroma is not None:
-        factors = jpeg_sampling.FACTORS[subsampling]
-        planes.append(jpeg_sampling.downsample(ops.stack(chroma), factors, ops))
-    return [jpeg_dct.forward_dct(to_blocks(p, ops) - 128, ops) for p in planes]
+    padded = pad_to_multiple(pad_to_multiple(luma, 2, 8, ops), 3, 8, ops)
+    return jpeg_dct.forward_dct(to_blocks(padded, ops) - 128, ops)
+
+
+def chroma_coefficients(chroma, subsampling: str, ops):
+    """The DCT of chroma, shape `(2, batch, height, width)`, at its smaller size."""
+    factors = jpeg_sampling.FACTORS[subsampling]
+    smaller = jpeg_sampling.downsample(chroma, factors, ops)
+    return jpeg_dct.forward_dct(to_blocks(smaller, ops) - 128, ops)
 
 
 def requantize(coefficients, table, ops):
     """Quantises coefficients and multiplies them out again.
 
     Args:
-        coefficients: Tensor that `encode` returns.
+        coefficients: int32 tensor of shape `(8, 8, components, batch, ...)`, 8 times
+            the DCT.
         table: float32 tensor of shape `(8, 8)` or `(batch, 8, 8)`.
         ops: `keras.ops`, or the operations of another backend.
 
@@ -77,28 +90,21 @@ def requantize(coefficients, table, ops):
     return ops.cast(jpeg_dct.quantize(coefficients, table, ops) * table, "int32")
 
 
-def decode(coefficients: list, size, subsampling: str, ops):
-    """The images of coefficients.
+def luma_pixels(coefficients, size, ops):
+    """From what `requantize` returns to planes of `size`, height and width."""
+    return _planes(coefficients, ops)[:, :, : size[0], : size[1]]
 
-    Args:
-        coefficients: Tensors that `requantize` returns: of luma, or luma and chroma.
-        size: `(height, width)` of the images.
-        subsampling: That of the coefficients.
-        ops: `keras.ops`, or the operations of another backend.
 
-    Returns:
-        int32 tensor of shape `(channels, batch, height, width)`, 0..255.
-    """
+def chroma_pixels(coefficients, size, subsampling: str, ops):
+    """The same for chroma, enlarged to `size`."""
     height, width = size
-    planes = [
-        from_blocks(ops.clip(jpeg_dct.inverse_dct(c, ops) + 128, 0, 255), ops)
-        for c in coefficients
-    ]
-    luma = planes[0][:, :, :height, :width]
-    if len(planes) == 1:
-        return luma
     vertical, horizontal = factors = jpeg_sampling.FACTORS[subsampling]
+    chroma = _planes(coefficients, ops)
     # The filter must not see what was put beyond the image.
-    chroma = planes[1][:, :, : -(-height // vertical), : -(-width // horizontal)]
-    chroma = jpeg_sampling.upsample(chroma, factors, ops)[:, :, :height, :width]
-    return ops.stack(jpeg_color.ycc_to_rgb(luma[0], chroma[0], chroma[1], ops))
+    chroma = chroma[:, :, : -(-height // vertical), : -(-width // horizontal)]
+    return jpeg_sampling.upsample(chroma, factors, ops)[:, :, :height, :width]
+
+
+def _planes(coefficients, ops):
+    blocks = jpeg_dct.inverse_dct(coefficients, ops) + 128
+    return from_blocks(ops.clip(blocks, 0, 255), ops)

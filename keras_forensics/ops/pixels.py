@@ -30,3 +30,31 @@ def straight_through(values, of, ops):
     """
     # Not `of + (values - of)`, which rounds.
     return values + (of - ops.stop_gradient(of))
+
+
+def cut(planes, top, left, size, ops):
+    """Cuts a rectangle out of each image. Pixels beyond the borders repeat them.
+
+    Args:
+        planes: Tensor of shape `(channels, batch, height, width)`.
+        top: int32 tensor of shape `(batch,)`, the first row, which may be negative.
+        left: The same for columns.
+        size: Height and width of the rectangles.
+        ops: `keras.ops`, or the operations of another backend.
+
+    Returns:
+        Tensor of shape `(channels, batch, *size)`.
+    """
+    channels, batch, height, width = ops.shape(planes)
+
+    def places(start, count, length):
+        steps = ops.expand_dims(ops.arange(count, dtype="int32"), 0)
+        return ops.clip(steps + ops.expand_dims(start, 1), 0, length - 1)
+
+    image = ops.expand_dims(ops.arange(batch, dtype="int32"), 1)
+    row = image * height + places(top, size[0], height)
+    column = places(left, size[1], width)
+    places_in_all = ops.expand_dims(row * width, 2) + ops.expand_dims(column, 1)
+    flat = ops.reshape(planes, (channels, -1))
+    pixels = ops.take(flat, ops.reshape(places_in_all, (-1,)), 1)
+    return ops.reshape(pixels, (channels, batch, *size))
