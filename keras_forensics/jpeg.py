@@ -23,7 +23,7 @@ class QualityEstimate:
             chroma on their own or in finer steps, else `"unknown"`.
         quality: The quality on libjpeg's scale, 1..100: an integer for `"standard"`;
             for the others, that of the standard's luma table times the factor that fits
-            best.
+            best, at low frequencies if none fits.
         setting: Name of Photoshop's setting, or `None`.
     """
 
@@ -153,7 +153,8 @@ def _fit(table: np.ndarray, example: np.ndarray) -> tuple[float, bool]:
         high = np.where(table == 255, np.inf, (table + above) / example).min()
         if low < high < np.inf:
             return (low + high) / 2, True
-    return float(np.median(table / example)), False
+    low_frequencies = np.add.outer(range(8), range(8)) < 4  # seen most
+    return float(np.median((table / example)[low_frequencies])), False
 
 
 def _quality(factor: float) -> float:

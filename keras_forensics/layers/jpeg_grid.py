@@ -27,7 +27,7 @@ class JPEGGrid(GreyLevelLayer):
 
     Args:
         threshold: Coefficients below $t$ count, a positive number. They are those of
-            luma in grey levels, orthonormal as in `BlockDCT2D`.
+            luma less 128 in grey levels, orthonormal as in `BlockDCT2D`.
         value_range: `(low, high)`, the values of black and white in the input.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to Keras's
             `image_data_format`.

@@ -20,8 +20,7 @@ def jpeg_grid_scores(luma, threshold: float = 1.0):
     """
     batch, height, width = ops.shape(luma)
     matrix = ops.convert_to_tensor(dct_matrix(), luma.dtype)
-    # Centred, so that hardware that rounds inputs rounds less.
-    luma = ops.expand_dims(luma - 128, -1)
+    luma = ops.expand_dims(luma - 128, -1)  # as JPEG
     # Vertical frequencies of the column of 8 pixels below each pixel.
     starts = height - 7
     vertical = sum(matrix[:, j] * luma[:, j : starts + j] for j in range(8))
