@@ -111,6 +111,14 @@ def test_threshold_between_two_multiples_of_the_divisor_is_met_exactly(threshold
     assert_exact_residual(layer, random_images())
 
 
+@pytest.mark.parametrize("threshold", [0.1, 0.4, 0.8])
+def test_fractional_taps_reach_the_threshold_itself(threshold):
+    # Sums truncated at 100 times the threshold are one unit short of it once scaled.
+    layer = SRMFilterBank([[[-0.5, 0.5, 0]]], threshold, divisors=[100])
+    residuals = keras.ops.convert_to_numpy(layer(random_images()))
+    assert residuals.max() == np.float32(threshold) == -residuals.min()
+
+
 def test_oracle_divides_like_fractions():
     images, (taps, divisors) = random_images((1, 5, 5, 1)), read_bank("srm30")
     actual = oracle.residuals(images, taps, divisors, None, "valid")[0, 0, 0]

@@ -143,9 +143,13 @@ class SRMFilterBank(GreyLevelLayer):
             self._limit, self._ends_at_threshold = NO_LIMIT, True
         else:
             limits = np.ceil(self.threshold * denominators).astype(scales.dtype)
-            self._limit = self._for_every_map(limits, channels)
             threshold = scales.dtype.type(self.threshold)
             self._ends_at_threshold = bool((scales * limits == threshold).all())
+            if not self._ends_at_threshold:
+                # Rounding can leave a limit one unit short of the threshold, which
+                # truncates once more then: any larger limit will do.
+                limits = np.ceil(limits * (1 + 2**-10)) + 1
+            self._limit = self._for_every_map(limits, channels)
 
     def _for_every_map(self, values, channels):
         """One number if it is the same for all filters, else an array for all maps."""
