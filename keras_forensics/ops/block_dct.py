@@ -52,8 +52,8 @@ def block_dct(maps, offset=(0, 0), order="zigzag", data_format="channels_last"):
     ]
     blocks = ops.reshape(maps, (batch, rows, 8, columns, 8, channels))
     blocks = ops.transpose(blocks, (0, 1, 3, 5, 2, 4))
-    blocks = ops.reshape(blocks, (batch, rows, columns, channels, 64))
-    coefficients = ops.matmul(blocks, _basis(order, maps.dtype))
+    # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
+    coefficients = ops.reshape(blocks, (-1, 64)) @ _basis(order, maps.dtype)
     coefficients = ops.reshape(coefficients, (batch, rows, columns, 64 * channels))
     return ops.transpose(coefficients, (0, 3, 1, 2)) if first else coefficients
 
@@ -74,9 +74,8 @@ def inverse_block_dct(coefficients, order="zigzag", data_format="channels_last")
     if first:
         coefficients = ops.transpose(coefficients, (0, 2, 3, 1))
     batch, rows, columns, maps = ops.shape(coefficients)
-    coefficients = ops.reshape(coefficients, (batch, rows, columns, maps // 64, 64))
     basis = ops.transpose(_basis(order, coefficients.dtype))
-    blocks = ops.matmul(coefficients, basis)
+    blocks = ops.reshape(coefficients, (-1, 64)) @ basis
     blocks = ops.reshape(blocks, (batch, rows, columns, maps // 64, 8, 8))
     blocks = ops.transpose(blocks, (0, 1, 4, 2, 5, 3))
     maps = ops.reshape(blocks, (batch, 8 * rows, 8 * columns, maps // 64))

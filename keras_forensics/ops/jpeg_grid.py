@@ -20,18 +20,20 @@ def jpeg_grid_scores(luma, threshold: float = 1.0):
     """
     batch, height, width = ops.shape(luma)
     matrix = ops.convert_to_tensor(dct_matrix(), luma.dtype)
-    luma = ops.expand_dims(luma - 128, -1)  # as JPEG
-    # Vertical frequencies of the column of 8 pixels below each pixel.
+    luma = ops.expand_dims(luma - 128, 1)  # as JPEG
+    # Vertical frequencies of the column of 8 pixels from each pixel on down.
     starts = height - 7
-    vertical = sum(matrix[:, j] * luma[:, j : starts + j] for j in range(8))
+    cosines = ops.reshape(matrix, (8, 8, 1, 1))
+    vertical = sum(cosines[:, j] * luma[:, :, j : starts + j] for j in range(8))
     counts = []
     for column in range(8):
         columns = (width - column) // 8
-        rows = vertical[:, :, column : column + 8 * columns]
-        rows = ops.reshape(rows, (batch, starts, columns, 8, 8))
-        coefficients = ops.matmul(matrix, rows)  # (..., horizontal, vertical)
+        rows = vertical[:, :, :, column : column + 8 * columns]
+        # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
+        coefficients = ops.reshape(rows, (-1, 8)) @ ops.transpose(matrix)
         near_zero = ops.relu(1 - ops.abs(coefficients) / threshold)
-        counts.append(ops.mean(near_zero, (2, 3, 4)))
+        near_zero = ops.reshape(near_zero, (batch, 8, starts, 8 * columns))
+        counts.append(ops.mean(near_zero, (1, 3)))
     counts = ops.stack(counts, -1)
     scores = ops.stack([ops.mean(counts[:, row::8], 1) for row in range(8)], 1)
     mean = ops.mean(scores, (1, 2), keepdims=True)
