@@ -1,0 +1,22 @@
+"""What every runtime makes of a file."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""Runs an exported file: float32 images, as many as one likes, to float32 outputs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """An exported file that is ready to run.
+
+    Attributes:
+        run: Images to outputs.
+        texts: What the file says of itself; empty where nobody has written it.
+    """
+
+    run: Run
+    texts: Mapping[str, str]
