@@ -9,12 +9,13 @@ import dataclasses
 import statistics
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import tyro
 
 from benchmarks.record import write_result
+from benchmarks.speed.timing import Step, alternate
 
 ROOT = Path(__file__).resolve().parents[2]
 HELP = ["-m", "examples.deepfake_v3", "train", "--help"]
@@ -32,31 +33,25 @@ class Benchmark:
     """Where the table is written."""
 
 
-def seconds(arguments: list[str], folder: Path) -> float:
-    start = time.perf_counter()
+def run(arguments: list[str], folder: Path) -> None:
     subprocess.run(
         [sys.executable, *arguments], cwd=folder, check=True, capture_output=True
     )
-    return time.perf_counter() - start
 
 
 def main(benchmark: Benchmark) -> None:
-    commands = {
-        'python -c "import numpy"': (["-c", "import numpy"], ROOT),
-        "train --help": (HELP, ROOT),
+    reference = 'python -c "import numpy"'
+    steps: dict[str, Step] = {
+        reference: partial(run, ["-c", "import numpy"], ROOT),
+        "train --help": partial(run, HELP, ROOT),
     }
     if benchmark.before is not None:
-        commands["train --help, before"] = (HELP, Path(benchmark.before).resolve())
-    for arguments, folder in commands.values():
-        seconds(arguments, folder)  # from the disk
-    rounds = [
-        [seconds(*command) for command in commands.values()]
-        for _ in range(benchmark.rounds)
-    ]
+        before = Path(benchmark.before).resolve()
+        steps["train --help, before"] = partial(run, HELP, before)
+    seconds = alternate(steps, benchmark.rounds, warm_up=1)
     rows = []
-    for index, name in enumerate(commands):
-        times = [each[index] for each in rounds]
-        ratios = [each[index] / each[0] for each in rounds]
+    for name, times in seconds.items():
+        ratios = [a / b for a, b in zip(times, seconds[reference], strict=True)]
         spread = [statistics.median(ratios), min(ratios), max(ratios)]
         rows.append([name, statistics.median(times), *spread])
     write_result(

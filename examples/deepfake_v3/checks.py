@@ -17,6 +17,12 @@ def check_range(name: str, value: float, low: float, high: float = math.inf) -> 
         raise InputError(f"`{name}` must be {limits}. Received: {name}={value}")
 
 
+def check_positive(name: str, value: float) -> None:
+    """Raises a `ValueError` naming the option unless `value` is above 0."""
+    if not value > 0:
+        raise InputError(f"`{name}` must be positive. Received: {name}={value}")
+
+
 def check_model_path(name: str, path: str) -> None:
     """Raises a `ValueError` naming the option unless it is a `.keras` file."""
     if Path(path).suffix != ".keras":

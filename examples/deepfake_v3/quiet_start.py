@@ -14,7 +14,7 @@ ASKED_FOR = "TF_CPP_MIN_LOG_LEVEL"
 # `I0000 00:00:1795789866.050671    2629 cudart_stub.cc:31] …`, with what follows it.
 LOG_LINE = re.compile(
     rb"^(?:[IWEF]\d{4} .*?\] .*|WARNING: All log messages before absl::Init.*"
-    rb"|To enable the following instructions: .*|INFO: Created TensorFlow Lite .*)\n?",
+    rb"|To enable the following instructions: .*)\n?",
     re.MULTILINE,
 )
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import tyro
 
-from examples.deepfake_v3.checks import check_range
+from examples.deepfake_v3.checks import check_positive, check_range
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.options.choices import OVERLAP, SECONDS
 
@@ -69,11 +69,7 @@ class PredictConfig:
         check_range("ray_workers", self.ray_workers, 1)
         check_range("ray_cpus", self.ray_cpus, 0.01)
         check_range("ray_gpus", self.ray_gpus, 0)
-        if not self.decode_seconds > 0:
-            raise InputError(
-                "`decode_seconds` must be positive. "
-                f"Received: decode_seconds={self.decode_seconds}"
-            )
+        check_positive("decode_seconds", self.decode_seconds)
         if self.maps_dir is not None and not self.tiles:
             raise InputError(
                 "`maps_dir` needs `tiles`, whose scores are in the maps. "

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from examples.deepfake_v3.checks import check_range
-from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.checks import check_positive, check_range
 from examples.deepfake_v3.options.choices import Distribute, MixedPrecision, Pipeline
 
 
@@ -57,10 +56,7 @@ class TrainingOptions:
             check_range(name, getattr(self, name), 0)
         if self.cache_gb is not None:
             check_range("cache_gb", self.cache_gb, 0)
-        if not self.clipnorm > 0:
-            raise InputError(
-                f"`clipnorm` must be positive. Received: clipnorm={self.clipnorm}"
-            )
+        check_positive("clipnorm", self.clipnorm)
         check_range("patience", self.patience, 1)
         for name in ("max_images_per_class", "steps_per_epoch"):
             if getattr(self, name) is not None:

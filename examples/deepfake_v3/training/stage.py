@@ -9,8 +9,7 @@ import keras
 import psutil
 from keras import ops
 
-from examples.deepfake_v3.checks import check_range
-from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.checks import check_positive, check_range
 from examples.deepfake_v3.files.files import check_room
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
@@ -65,11 +64,7 @@ class Stage:
     def __post_init__(self):
         check_range("epochs", self.epochs, 1)
         check_range("batch_size", self.batch_size, 1)
-        if not self.learning_rate > 0:
-            raise InputError(
-                "`learning_rate` must be positive. "
-                f"Received: learning_rate={self.learning_rate}"
-            )
+        check_positive("learning_rate", self.learning_rate)
 
 
 class AugmentedTrainer(DataParallelModel):
