@@ -29,7 +29,7 @@ from benchmarks.accuracy.images import group_of_each
 from benchmarks.accuracy.runs import read_runs
 from benchmarks.intervals import paired_auc_difference, student_interval
 from benchmarks.record import write_result
-from examples.deepfake_v3.evaluation.calibration import to_logits
+from examples.deepfake_v3.evaluation.logits import to_logits
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.images import read_image

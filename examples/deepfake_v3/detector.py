@@ -1,5 +1,8 @@
 """The Python API: load a saved detector, let it look at images.
 
+Keras and a backend are imported only for what needs them: a `.keras` file. What
+`export` wrote is scored by its own runtime.
+
 from examples.deepfake_v3 import Detector
 
 detector = Detector.load("models/deepfake_detector_v3_final.keras")
@@ -13,19 +16,18 @@ import dataclasses
 import os
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from examples.deepfake_v3.evaluation.calibration import at_temperature
-from examples.deepfake_v3.explanation.explanation import Explainer, Explanation
+from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.evaluation.logits import at_temperature
 from examples.deepfake_v3.loading.decoding import Image, decode_ahead
 from examples.deepfake_v3.loading.images import (
     THREADS,
     UnusableImageError,
     crop_to_size,
 )
-from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import (
     Metadata,
     MetadataError,
@@ -33,21 +35,32 @@ from examples.deepfake_v3.model_files.metadata import (
     read_metadata,
 )
 from examples.deepfake_v3.options.choices import OVERLAP, SECONDS
-from examples.deepfake_v3.prediction.batch_scoring import LARGEST_BATCH, score_crops
+from examples.deepfake_v3.prediction.batch_scoring import (
+    LARGEST_BATCH,
+    Model,
+    score_crops,
+)
 from examples.deepfake_v3.prediction.prediction import Prediction
 from examples.deepfake_v3.prediction.tiles import Grid, lay_grid, mean_score
+from examples.deepfake_v3.quiet_start import without_log_lines
+from examples.deepfake_v3.runtimes.facts import from_texts
+from examples.deepfake_v3.runtimes.opened import Opened
+from examples.deepfake_v3.runtimes.runtimes import open_exported, runtime_of
+
+if TYPE_CHECKING:
+    from examples.deepfake_v3.explanation.explanation import Explainer, Explanation
 
 
 class Detector:
     """A saved detector with what its file says of it.
 
     Attributes:
-        model: The Keras model: `(batch, size, size, 3)` in grey levels 0..255 →
-            `(batch, 1)`.
+        model: The Keras model, or the exported file in its runtime:
+            `(batch, size, size, 3)` in grey levels 0..255 → `(batch, 1)`.
         metadata: Threshold, temperature, class names and more.
     """
 
-    def __init__(self, model: keras.Model, metadata: Metadata):
+    def __init__(self, model: Model, metadata: Metadata):
         self.model = model
         self.metadata = metadata
         self._explainer: Explainer | None = None
@@ -59,21 +72,37 @@ class Detector:
         """Loads a detector that `train`, `fine-tune` or `calibrate` has written.
 
         Args:
-            path: The .keras file.
+            path: The .keras file, or what `export` made of it: a .onnx or .tflite file
+                or OpenVINO's folder, which are scored without Keras.
             expected_sha256: Hash of the whole file, kept elsewhere; any other file is
                 refused before anything in it is looked at.
 
         Raises:
             FileNotFoundError: If there is no such file.
+            ImportError: If the runtime of an exported file is not installed.
             MetadataError: If the file carries no metadata, is damaged or was changed.
             ValueError: If it is no detector, or holds layers that run code.
         """
         path = Path(path)
-        if path.is_file():  # what is missing, `load_detector` explains
-            if expected_sha256 is not None:
-                check_sha256(path, expected_sha256)
-            metadata = read_metadata(path)
-        model = load_detector(path, "path")
+        if expected_sha256 is not None and path.is_dir():
+            raise InputError(
+                "`expected_sha256` is the hash of one file, and OpenVINO's model is a "
+                "folder. Compare its files yourself, or take the .onnx file. "
+                f"Received: {path}"
+            )
+        if expected_sha256 is not None and path.is_file():
+            check_sha256(path, expected_sha256)
+        model: Model
+        if runtime := runtime_of(path):
+            model = open_exported(path, runtime)
+            metadata = from_texts(model.texts, path)
+        else:
+            with without_log_lines():
+                from examples.deepfake_v3.model_files.loading import load_detector
+
+            if path.is_file():  # what is missing, `load_detector` explains
+                metadata = read_metadata(path)
+            model = load_detector(path, "path")
         if model.input_shape[1] != metadata.image_size:
             raise MetadataError(
                 f"The metadata of {path} are those of another model. Calibrate it "
@@ -162,7 +191,7 @@ class Detector:
             while pending:
                 yield self._finish(pending.popleft())
 
-    def explain(self, image: Image) -> Explanation:
+    def explain(self, image: Image) -> "Explanation":
         """Says what the verdict on one image depends on.
 
         Args:
@@ -172,10 +201,10 @@ class Detector:
         Raises:
             UnusableImageError: If the file cannot be read.
             ValueError: If the array is no image, or the model is not made of two
-                streams as `build_model_v3` makes it.
+                streams as `build_model_v3` makes it, or is an exported file.
         """
         if self._explainer is None:
-            self._explainer = Explainer(self.model, self.metadata.usual_gate)
+            self._explainer = self._make_explainer()
         ((_, photograph),) = decode_ahead([image], size=None, ahead=1)
         if isinstance(photograph, UnusableImageError):
             raise photograph
@@ -184,6 +213,17 @@ class Detector:
         file = None if isinstance(image, np.ndarray) else os.fspath(image)
         prediction = self._finish(_Pending(file, count=1, scores=[score]))
         return self._explainer.explain(photograph, prediction, self.metadata.threshold)
+
+    def _make_explainer(self) -> "Explainer":
+        if isinstance(self.model, Opened):
+            raise InputError(
+                "An exported file holds no layers, which an explanation looks at. Give "
+                "the .keras file that it was made of. Received: a file for another "
+                "runtime"
+            )
+        from examples.deepfake_v3.explanation.explanation import Explainer
+
+        return Explainer(self.model, self.metadata.usual_gate)
 
     def judge(self, score: float) -> tuple[float, str]:
         """The probability and the verdict that follow from a score."""

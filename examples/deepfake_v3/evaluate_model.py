@@ -12,13 +12,13 @@ from examples.deepfake_v3.cards.model_card import add_evaluation
 from examples.deepfake_v3.checks import check_criterion
 from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.evaluation.calibration import (
-    at_temperature,
     fit_temperature,
     is_at_end,
     measure_calibration,
 )
 from examples.deepfake_v3.evaluation.comparison import compare
 from examples.deepfake_v3.evaluation.figures import draw_figures, save_figures
+from examples.deepfake_v3.evaluation.logits import at_temperature
 from examples.deepfake_v3.evaluation.metrics import (
     compute_metrics,
     find_optimal_threshold,

@@ -10,7 +10,6 @@ import numpy as np
 from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.exporting.formats import (
     FORMATS,
-    Run,
     check_format,
     inference_copy,
     write_exported,
@@ -27,6 +26,8 @@ from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.options.export import ExportConfig
+from examples.deepfake_v3.runtimes.facts import as_texts
+from examples.deepfake_v3.runtimes.opened import Run
 
 BATCH_SIZES = (1, 32)
 
@@ -100,7 +101,8 @@ def export_model_v3(config: ExportConfig | None = None, **overrides: Any) -> dic
                 raise ParityError("; ".join(row["faults"]))
 
         try:
-            write_exported(copy, path, name, calibration, prove)
+            texts = as_texts(detector.metadata)
+            write_exported(copy, path, name, calibration, prove, texts)
             row["bytes"] = size_of(path)
         except ParityError:
             row |= {"path": None, "bytes": None}

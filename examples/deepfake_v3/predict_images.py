@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import csv
+import dataclasses
 import io
 import json
 import sys
@@ -18,6 +19,7 @@ from examples.deepfake_v3.options.predict import PredictConfig
 from examples.deepfake_v3.prediction.prediction import Prediction, as_row
 from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files
 from examples.deepfake_v3.prediction.tiles import save_heat_map
+from examples.deepfake_v3.runtimes.runtimes import exported_form
 
 
 def predict_images(config: PredictConfig) -> None:
@@ -29,6 +31,8 @@ def predict_images(config: PredictConfig) -> None:
         ValueError: If the model cannot be used.
         SystemExit: With code 3, if some files could not be read.
     """
+    path = exported_form(config.model_path, config.runtime)
+    config = dataclasses.replace(config, model_path=str(path))
     if config.engine == "ray":
         # Only here: Ray takes seconds to import, and is an extra.
         from examples.deepfake_v3.prediction.predict_on_ray import predict_on_ray

@@ -5,11 +5,11 @@ from sklearn.metrics import log_loss
 
 from examples.deepfake_v3.evaluation.calibration import (
     RANGE,
-    at_temperature,
     fit_temperature,
     is_at_end,
     measure_calibration,
 )
+from examples.deepfake_v3.evaluation.logits import at_temperature
 from examples.deepfake_v3.evaluation.metrics import compute_metrics
 from examples.deepfake_v3.evaluation.scoring import Scored
 

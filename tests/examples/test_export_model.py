@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -27,7 +28,9 @@ from examples.deepfake_v3.model import (
     build_model_v3,
     measure_backbone_statistics,
 )
+from examples.deepfake_v3.model_files.metadata import read_metadata
 from examples.deepfake_v3.options.export import ExportConfig
+from examples.deepfake_v3.runtimes.facts import from_texts
 from keras_forensics import BayarConv2D, SRMLayerV3
 from test_support.small_backbone import build_small_backbone
 
@@ -238,6 +241,9 @@ def test_command_reports_every_file(config, tmp_path, capsys):
     written = json.loads((tmp_path / "detector_export.json").read_text())
     assert written["formats"][ONE] == row
     assert f"{ONE} " in capsys.readouterr().out
+    texts = FORMATS[ONE].runtime.open_file(Path(row["path"])).texts
+    stored = read_metadata(config.model_path)
+    assert from_texts(texts, "it") == dataclasses.replace(stored, usual_gate=None)
 
 
 def test_file_that_differs_is_not_kept_and_fails_the_command(
@@ -246,10 +252,13 @@ def test_file_that_differs_is_not_kept_and_fails_the_command(
     right = FORMATS[ONE]
 
     def open_wrongly(path):
-        run = right.open(path)
-        return lambda batch: run(batch) + 2 * MAX_DIFFERENCE
+        opened = right.runtime.open_file(path)
+        return dataclasses.replace(
+            opened, run=lambda batch: opened.run(batch) + 2 * MAX_DIFFERENCE
+        )
 
-    wrong = dataclasses.replace(right, open=open_wrongly)
+    runtime = dataclasses.replace(right.runtime, open_file=open_wrongly)
+    wrong = dataclasses.replace(right, runtime=runtime)
     monkeypatch.setitem(FORMATS, ONE, wrong)
     path = tmp_path / f"detector{right.ending}"
     path.mkdir()

@@ -9,11 +9,11 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from examples.deepfake_v3.evaluation.intervals import bootstrap
+from examples.deepfake_v3.evaluation.logits import at_temperature, to_logits
 from examples.deepfake_v3.evaluation.metrics import expected_calibration_error
 from examples.deepfake_v3.evaluation.scoring import Measured, Scored, measured
 
 RANGE = (1 / 20, 20.0)  # temperatures that are looked at
-CLIP = 1e-7  # the distance to 1 that a float32 sigmoid still has
 
 
 def fit_temperature(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -44,11 +44,6 @@ def is_at_end(temperature: float) -> bool:
     return bool(np.isclose(temperature, RANGE, rtol=1e-3).any())
 
 
-def at_temperature(scores: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities of fake with their logits divided by `temperature`."""
-    return 1 / (1 + np.exp(-to_logits(scores) / temperature))
-
-
 def measure_calibration(scored: Scored, temperature: float) -> dict[str, Measured]:
     """How far scores are from frequencies, at a temperature.
 
@@ -75,12 +70,6 @@ def measure_calibration(scored: Scored, temperature: float) -> dict[str, Measure
         name: measured(float(values.mean()), intervals[name])
         for name, values in each.items()
     } | {"ece": measured(expected_calibration_error(labels, scores), None)}
-
-
-def to_logits(scores: np.ndarray) -> np.ndarray:
-    """The logits of probabilities, finite for 0 and 1 too."""
-    clipped = np.clip(np.asarray(scores, np.float64), CLIP, 1 - CLIP)
-    return np.log(clipped) - np.log1p(-clipped)
 
 
 def _losses(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
 """Files for other runtimes, and their comparison with Keras.
 
-May import from `errors`, `options`, `files`, `training`.
+May import from `errors`, `options`, `files`, `runtimes`, `training`.
 """

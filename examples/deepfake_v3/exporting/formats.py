@@ -6,7 +6,7 @@ package's. What no format can hold, its converter refuses.
 
 import contextlib
 import importlib.util
-import os
+import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from examples.deepfake_v3.errors import InputError, MissingPackageError
 from examples.deepfake_v3.exporting import quantization
 from examples.deepfake_v3.files.files import replacing, replacing_folder
 from examples.deepfake_v3.options.choices import FormatName
+from examples.deepfake_v3.runtimes.facts import NAMESPACE
+from examples.deepfake_v3.runtimes.opened import Opened, Run
+from examples.deepfake_v3.runtimes.runtimes import RUNTIMES, Runtime
 from examples.deepfake_v3.training.precision import with_policy
-
-Run = Callable[[np.ndarray], np.ndarray]
-"""Runs an exported file: float32 images, as many as one likes, to float32 outputs."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Format:
         ending: What its files' names end in.
         needs: The modules that writing and running it need, by backend that can.
         write: Writes an `inference_copy`; the images, if any, are typical ones.
-        open: Makes a file run.
+        runtime: Makes a file run, and writes into it what it is.
         is_float32: Whether weights and arithmetic are those of the copy.
         is_folder: Whether it is several files.
     """
@@ -42,7 +42,7 @@ class Format:
     ending: str
     needs: Mapping[str, tuple[str, ...]]
     write: Callable[[keras.Model, Path, np.ndarray | None], None]
-    open: Callable[[Path], Run]
+    runtime: Runtime
     is_float32: bool = True
     is_folder: bool = False
 
@@ -105,6 +105,7 @@ def write_exported(
     name: FormatName,
     images: np.ndarray | None = None,
     accept: Callable[[Run], None] = lambda run: None,
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """Exports a model to one file, or one folder.
 
@@ -116,6 +117,8 @@ def write_exported(
             width, channels)`: "litert-int8" chooses its ranges by them.
         accept: Called with what runs the new file before it takes its place. If it
             raises, what was at `path` before stays.
+        texts: What the file is to say of itself, names with texts: as from
+            `runtimes.facts.as_texts`. By default nothing.
 
     Raises:
         ValueError: If the backend cannot write the format, or `images` are missing.
@@ -128,6 +131,8 @@ def write_exported(
     with replace(path) as partial:
         with _without_warnings():
             format_.write(model, partial, images)
+            if texts:
+                format_.runtime.embed(partial, texts)
         accept(open_exported(partial, name))
 
 
@@ -139,7 +144,7 @@ def open_exported(path: str | Path, name: FormatName) -> Run:
         batch, to the outputs as an array.
     """
     with _without_warnings():
-        return FORMATS[name].open(Path(path))
+        return FORMATS[name].runtime.open_file(Path(path)).run
 
 
 @contextlib.contextmanager
@@ -154,11 +159,28 @@ def _write_savedmodel(model: keras.Model, path: Path, images) -> None:
     model.export(path, format="tf_saved_model", verbose=False)
 
 
-def _open_savedmodel(path: Path) -> Run:
+def _open_savedmodel(path: Path) -> Opened:
     import tensorflow as tf
 
     served = tf.saved_model.load(str(path))
-    return lambda batch: served.serve(batch).numpy()
+    shape = served.serve.input_signature[0].shape
+    texts = _texts_of_savedmodel(path)
+    return Opened(
+        lambda batch: served.serve(batch).numpy(),
+        tuple(shape),
+        json.loads(texts.read_text("utf-8")) if texts.is_file() else {},
+    )
+
+
+def _embed_in_savedmodel(path: Path, texts: Mapping[str, str]) -> None:
+    file = _texts_of_savedmodel(path)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(dict(texts), indent=1) + "\n", "utf-8")
+
+
+def _texts_of_savedmodel(path: Path) -> Path:
+    """Where the format has room for files of others."""
+    return path / "assets.extra" / f"{NAMESPACE}.json"
 
 
 def _write_onnx(model: keras.Model, path: Path, images) -> None:
@@ -166,92 +188,60 @@ def _write_onnx(model: keras.Model, path: Path, images) -> None:
     model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
 
 
-def _open_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    # As bytes: Windows cannot rename a file that is open.
-    session = onnxruntime.InferenceSession(path.read_bytes())
-    (image,) = session.get_inputs()
-    return lambda batch: session.run(None, {image.name: batch})[0]
-
-
-def _open_litert(path: Path) -> Run:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(
-        model_content=path.read_bytes(), num_threads=os.cpu_count()
-    )
-    (image,) = interpreter.get_input_details()
-    (output,) = interpreter.get_output_details()
-    allocated: list[tuple[int, ...]] = []
-
-    def run(batch: np.ndarray) -> np.ndarray:
-        if allocated != [batch.shape]:
-            interpreter.resize_tensor_input(image["index"], batch.shape, strict=True)
-            interpreter.allocate_tensors()
-            allocated[:] = [batch.shape]
-        interpreter.set_tensor(image["index"], batch)
-        interpreter.invoke()
-        return interpreter.get_tensor(output["index"])
-
-    return run
-
-
 def _write_openvino(model: keras.Model, path: Path, images) -> None:
     model.export(str(path / "model.xml"), format="openvino", verbose=False)
 
 
-def _open_openvino(path: Path) -> Run:
-    import openvino
-
-    core = openvino.Core()
-    # Some processors compute in bfloat16 otherwise.
-    precision = {"INFERENCE_PRECISION_HINT": "f32"}
-    weights = (path / "model.bin").read_bytes()
-    ir = core.read_model((path / "model.xml").read_bytes(), weights)
-    compiled = core.compile_model(ir, "CPU", precision)
-    return lambda batch: compiled(batch)[0].copy()
-
-
+_SAVEDMODEL = Runtime(
+    ("tensorflow", "tensorflow"),
+    "_savedmodel",
+    _open_savedmodel,
+    _embed_in_savedmodel,
+)
 _LITERT = {"tensorflow": ("ai_edge_litert",)}
 
 FORMATS: dict[str, Format] = {
     "savedmodel": Format(
-        "_savedmodel",
+        _SAVEDMODEL.ending,
         {"tensorflow": (), "jax": ("tensorflow",)},
         _write_savedmodel,
-        _open_savedmodel,
+        _SAVEDMODEL,
         is_folder=True,
     ),
     "onnx": Format(
-        ".onnx",
+        RUNTIMES["onnx"].ending,
         {
             "tensorflow": ("onnx", "onnxruntime", "tf2onnx"),
             "torch": ("onnx", "onnxruntime"),
         },
         _write_onnx,
-        _open_onnx,
+        RUNTIMES["onnx"],
     ),
-    "litert": Format(".tflite", _LITERT, quantization.write_float32, _open_litert),
+    "litert": Format(
+        RUNTIMES["litert"].ending,
+        _LITERT,
+        quantization.write_float32,
+        RUNTIMES["litert"],
+    ),
     "litert-float16": Format(
         "_float16.tflite",
         {"tensorflow": ("ai_edge_litert", "ai_edge_quantizer")},
         quantization.write_float16,
-        _open_litert,
+        RUNTIMES["litert"],
         is_float32=False,
     ),
     "litert-int8": Format(
         "_int8.tflite",
         _LITERT,
         quantization.write_int8,
-        _open_litert,
+        RUNTIMES["litert"],
         is_float32=False,
     ),
     "openvino": Format(
-        "_openvino",
+        RUNTIMES["openvino"].ending,
         {"tensorflow": ("openvino",), "torch": ("openvino",)},
         _write_openvino,
-        _open_openvino,
+        RUNTIMES["openvino"],
         is_folder=True,
     ),
 }

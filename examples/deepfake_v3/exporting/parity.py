@@ -12,8 +12,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from examples.deepfake_v3.errors import InputError
-from examples.deepfake_v3.exporting.formats import FORMATS, Run
+from examples.deepfake_v3.exporting.formats import FORMATS
 from examples.deepfake_v3.options.choices import FormatName
+from examples.deepfake_v3.runtimes.opened import Run
 
 MAX_DIFFERENCE = 1e-4
 """Of any probability, for formats that compute in float32."""

@@ -13,6 +13,12 @@ FormatName = Literal[
     "savedmodel", "onnx", "litert", "litert-float16", "litert-int8", "openvino"
 ]
 
+RuntimeName = Literal["onnx", "openvino", "litert"]
+"""Runtimes that score with an exported file, without Keras."""
+
+EXPORTS = "exports"
+"""Where exported files are written, and looked for."""
+
 BATCH_SIZE = 48
 """Images per prediction step. Scores depend on it in their last digits, so that all
 commands share it."""

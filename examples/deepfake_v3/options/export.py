@@ -3,7 +3,7 @@
 import dataclasses
 
 from examples.deepfake_v3.errors import InputError
-from examples.deepfake_v3.options.choices import FormatName
+from examples.deepfake_v3.options.choices import EXPORTS, FormatName
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class ExportConfig:
     """What to write. On the TensorFlow backend all can be written."""
     data_dir: str = "data/processed"
     """Directory with test/{real,fake}, and for litert-int8 val/{real,fake}."""
-    output_dir: str = "exports"
+    output_dir: str = EXPORTS
     """Where the files are written, named like the model, and their report."""
     images: int = 500
     """Test images that each file and Keras both score, half of each class."""

@@ -7,7 +7,7 @@ import tyro
 
 from examples.deepfake_v3.checks import check_positive, check_range
 from examples.deepfake_v3.errors import InputError
-from examples.deepfake_v3.options.choices import OVERLAP, SECONDS
+from examples.deepfake_v3.options.choices import OVERLAP, SECONDS, RuntimeName
 
 Format = Literal["table", "jsonl", "csv"]
 
@@ -23,7 +23,11 @@ class PredictConfig:
     """Files, folders (with their subfolders), globs in quotes, or - for a list of
     paths, one a line, on standard input."""
     model_path: str = "models/deepfake_detector_v3_final.keras"
-    """The model, a .keras file that train, fine-tune or calibrate has written."""
+    """The model: a .keras file that train, fine-tune or calibrate has written, or what
+    export made of it (.onnx, .tflite, or OpenVINO's folder)."""
+    runtime: RuntimeName | None = None
+    """Score without Keras, in this runtime, with what export wrote to exports/ of the
+    model at model_path; left out: with the file at model_path."""
     expected_sha256: str | None = None
     """Hash of the model file, kept elsewhere; any other file is refused."""
     format: Format = "table"

@@ -2,13 +2,22 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 
-import keras
 import numpy as np
 import psutil
 
 LARGEST_BATCH = 64  # larger ones are hardly faster
 BYTES_PER_PIXEL = 2000  # of input: torch, which takes most, was measured at 1,800
+
+
+class Model(Protocol):
+    """What scores a batch: a Keras model, or an exported file in its runtime."""
+
+    @property
+    def input_shape(self) -> Any: ...
+
+    def predict_on_batch(self, x: np.ndarray) -> Any: ...
 
 
 def estimate_batch_size(image_size: int) -> int:
@@ -23,7 +32,7 @@ def estimate_batch_size(image_size: int) -> int:
 
 
 def score_crops(
-    model: keras.Model, crops: Iterable[np.ndarray], batch_size: int | None = None
+    model: Model, crops: Iterable[np.ndarray], batch_size: int | None = None
 ) -> Iterator[float]:
     """Scores crops in order.
 
@@ -67,13 +76,11 @@ def _power_of_two(count: int) -> int:
     return 1 << (count.bit_length() - 1)
 
 
-def _try(
-    model: keras.Model, crops: list[np.ndarray], filled_up_to: int
-) -> np.ndarray | None:
+def _try(model: Model, crops: list[np.ndarray], filled_up_to: int) -> np.ndarray | None:
     """Float64 scores, or None if the batch does not fit, and could be smaller."""
     try:
         filled = crops + crops[-1:] * (filled_up_to - len(crops))
-        scores = keras.ops.convert_to_numpy(model.predict_on_batch(np.stack(filled)))
+        scores = model.predict_on_batch(np.stack(filled))
     except Exception as error:
         if len(crops) == 1 or not is_out_of_memory(error):
             raise
@@ -95,6 +102,7 @@ def is_out_of_memory(error: BaseException) -> bool:
             "resource_exhausted",  # JAX
             "out of memory",  # CUDA, and JAX on CPU
             "can't allocate memory",  # torch on CPU
+            "failed to allocate memory",  # ONNX Runtime
             "not enough memory",  # torch on CPU, Windows
         )
     )

@@ -73,6 +73,12 @@ def predict_on_ray(
         ValueError: If `output` is missing, or holds the results of another run.
     """
     ray = _import_ray()
+    if Path(config.model_path).is_dir():
+        raise InputError(
+            "`engine='ray'` sends one file to its workers, and OpenVINO's model is a "
+            "folder. Take the .onnx, .tflite or .keras file. Received: "
+            f"model_path={config.model_path!r}"
+        )
     if config.output is None or config.maps_dir is not None:
         raise InputError(
             "`engine='ray'` needs `output`, a directory or bucket path for the shards, "
@@ -191,7 +197,8 @@ class ShardScorer:
 
         content = ray.get(model) if isinstance(model, ray.ObjectRef) else model
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory, "model.keras")
+            # Its name says which runtime it is for.
+            path = Path(directory, Path(config.model_path).name)
             path.write_bytes(content)
             self.scorer = load(path, config.expected_sha256)
         self.config = config

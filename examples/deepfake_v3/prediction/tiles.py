@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from examples.deepfake_v3.evaluation.calibration import to_logits
+from examples.deepfake_v3.evaluation.logits import to_logits
 from examples.deepfake_v3.loading.images import crop_to_size
 from examples.deepfake_v3.options.choices import OVERLAP
 
