@@ -92,17 +92,15 @@ class Detector:
             )
         if expected_sha256 is not None and path.is_file():
             check_sha256(path, expected_sha256)
-        model: Model
         if runtime := runtime_of(path):
-            model = open_exported(path, runtime)
-            metadata = from_texts(model.texts, path)
-        else:
-            with without_log_lines():
-                from examples.deepfake_v3.model_files.loading import load_detector
+            opened = open_exported(path, runtime)
+            return cls(opened, from_texts(opened.texts, path))
+        with without_log_lines():
+            from examples.deepfake_v3.model_files.loading import load_detector
 
-            if path.is_file():  # what is missing, `load_detector` explains
-                metadata = read_metadata(path)
-            model = load_detector(path, "path")
+        if path.is_file():  # what is missing, `load_detector` explains
+            metadata = read_metadata(path)
+        model = load_detector(path, "path")
         if model.input_shape[1] != metadata.image_size:
             raise MetadataError(
                 f"The metadata of {path} are those of another model. Calibrate it "

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from pytest_examples import find_examples
 
 from examples.deepfake_v3 import Detector
 from examples.deepfake_v3 import __main__ as command_line
@@ -27,11 +28,13 @@ from examples.deepfake_v3.runtimes.runtimes import (
     runtime_of,
 )
 from test_support.brightness import SIZE, metadata_with, save_brightness_detector
-from tests.backend import run_python
+from tests.backend import ROOT, run_python
 
 pytestmark = pytest.mark.backends
 
 THRESHOLD = 0.3
+NAME = "deepfake_detector_v3_final"  # the guide's
+GUIDE = ROOT / "docs" / "guides" / "without-keras.md"
 HERE = [name for name in RUNTIMES if keras.backend.backend() in FORMATS[name].needs]
 
 
@@ -39,13 +42,13 @@ HERE = [name for name in RUNTIMES if keras.backend.backend() in FORMATS[name].ne
 def folder(tmp_path_factory):
     """A detector as .keras file, in all formats, and images for it."""
     folder = tmp_path_factory.mktemp("exported")
-    save_brightness_detector(folder / "model.keras", THRESHOLD)
+    save_brightness_detector(folder / f"{NAME}.keras", THRESHOLD)
     for name in HERE:
         for module in (RUNTIMES[name].needs[0], *FORMATS[name].needs["tensorflow"]):
             pytest.importorskip(module)
-        copy = inference_copy(load_detector(folder / "model.keras", "path"))
-        texts = as_texts(read_metadata(folder / "model.keras"))
-        path = folder / "exports" / f"model{RUNTIMES[name].ending}"
+        copy = inference_copy(load_detector(folder / f"{NAME}.keras", "path"))
+        texts = as_texts(read_metadata(folder / f"{NAME}.keras"))
+        path = folder / "exports" / f"{NAME}{RUNTIMES[name].ending}"
         write_exported(copy, path, name, texts=texts)
     images = folder / "images"
     images.mkdir()
@@ -60,7 +63,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(params=HERE)
 def exported(request, folder):
     """`(runtime, its file)`."""
-    return request.param, folder / "exports" / f"model{RUNTIMES[request.param].ending}"
+    return request.param, folder / "exports" / f"{NAME}{RUNTIMES[request.param].ending}"
 
 
 def predict(folder, *arguments):
@@ -77,14 +80,32 @@ def test_the_command_gives_the_table_of_keras(
     options, exported, folder, capsys, monkeypatch
 ):
     monkeypatch.chdir(folder)
-    assert predict(folder, "--model-path", "model.keras", *options) == 3
+    assert predict(folder, "--model-path", f"{NAME}.keras", *options) == 3
     expected = capsys.readouterr()
     assert predict(folder, "--model-path", exported[1], *options) == 3
     assert capsys.readouterr() == expected
-    by_name = ["--model-path", "model.keras", "--runtime", exported[0], *options]
+    by_name = ["--model-path", f"{NAME}.keras", "--runtime", exported[0], *options]
     assert predict(folder, *by_name) == 3
     assert capsys.readouterr() == expected
     assert expected.out.count("fake") == 2 and expected.out.count("real ") == 3
+
+
+@pytest.mark.parametrize("block", list(find_examples(GUIDE)), ids=str)
+def test_the_programs_of_the_guide_score_a_photograph(
+    block, folder, capsys, monkeypatch
+):
+    lines = [line for line in block.source.splitlines() if line.strip()]
+    assert len(lines) <= 16  # short enough to be read at once
+    if not any(f"{NAME}{RUNTIMES[name].ending}" in block.source for name in HERE):
+        pytest.skip("its file is exported on another backend")
+    monkeypatch.chdir(folder)
+    pixels = np.random.default_rng(2).integers(0, 256, (50, 70, 3), "uint8")
+    Image.fromarray(pixels).save("photo.jpg")
+    (expected,) = Detector.load(f"{NAME}.keras").predict("photo.jpg")
+    exec(compile(block.source, str(block), "exec"), {})
+    verdict, score = capsys.readouterr().out.split()
+    assert verdict == expected.verdict
+    assert float(score) == pytest.approx(expected.score, abs=1e-6)
 
 
 WITHOUT_KERAS = """
@@ -128,7 +149,7 @@ def test_a_file_that_does_not_say_what_it_is_is_refused(exported, folder, tmp_pa
     name, _ = exported
     path = tmp_path / f"model{RUNTIMES[name].ending}"
     write_exported(
-        inference_copy(load_detector(folder / "model.keras", "path")), path, name
+        inference_copy(load_detector(folder / f"{NAME}.keras", "path")), path, name
     )
     assert open_exported(path, name).texts.keys().isdisjoint({"threshold"})
     with pytest.raises(MetadataError, match=r"no verdict.*`export`"):

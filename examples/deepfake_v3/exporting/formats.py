@@ -163,11 +163,9 @@ def _open_savedmodel(path: Path) -> Opened:
     import tensorflow as tf
 
     served = tf.saved_model.load(str(path))
-    shape = served.serve.input_signature[0].shape
     texts = _texts_of_savedmodel(path)
     return Opened(
         lambda batch: served.serve(batch).numpy(),
-        tuple(shape),
         json.loads(texts.read_text("utf-8")) if texts.is_file() else {},
     )
 

@@ -14,9 +14,6 @@ BYTES_PER_PIXEL = 2000  # of input: torch, which takes most, was measured at 1,8
 class Model(Protocol):
     """What scores a batch: a Keras model, or an exported file in its runtime."""
 
-    @property
-    def input_shape(self) -> Any: ...
-
     def predict_on_batch(self, x: np.ndarray) -> Any: ...
 
 
@@ -50,9 +47,9 @@ def score_crops(
     Raises:
         Exception: What the backend raises when not even one crop fits.
     """
-    size = batch_size or estimate_batch_size(model.input_shape[1])
     source = iter(crops)
-    waiting: list[np.ndarray] = []
+    waiting = list(itertools.islice(source, 1))
+    size = batch_size or (estimate_batch_size(len(waiting[0])) if waiting else 1)
     while True:
         waiting += itertools.islice(source, max(0, size - len(waiting)))
         if not waiting:

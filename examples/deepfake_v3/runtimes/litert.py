@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,24 +12,17 @@ from examples.deepfake_v3.quiet_start import without_log_lines
 from examples.deepfake_v3.runtimes.facts import NAMESPACE
 from examples.deepfake_v3.runtimes.opened import Opened
 
-IDENTIFIER = b"TFL3"  # of the flatbuffer's schema
+MEMBER = f"{NAMESPACE}.json"
 
 
 def embed(path: Path, texts: Mapping[str, str]) -> None:
-    """Adds one entry to the metadata of a model: a JSON object of the texts."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
+    """Appends a JSON object of texts as what LiteRT calls an associated file.
 
-    content = path.read_bytes()
-    model = schema.ModelT.InitFromPackedBuf(content)
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(json.dumps(dict(texts)).encode(), "uint8")
-    entry.name, entry.buffer = NAMESPACE, len(model.buffers)
-    model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), IDENTIFIER)
-    path.write_bytes(builder.Output())
+    Such files are a zip archive behind the model, which the runtime does not look at.
+    """
+    with zipfile.ZipFile(path, "a") as archive:
+        # Its date is always the same: equal models stay equal.
+        archive.writestr(zipfile.ZipInfo(MEMBER), json.dumps(dict(texts), indent=1))
 
 
 def open_file(path: Path) -> Opened:
@@ -50,17 +44,13 @@ def open_file(path: Path) -> Opened:
         interpreter.invoke()
         return interpreter.get_tensor(output["index"])
 
-    # -1 where a size is open.
-    shape = tuple(None if side < 0 else int(side) for side in image["shape_signature"])
-    return Opened(run, shape, _read_texts(content))
+    return Opened(run, _read_texts(path))
 
 
-def _read_texts(content: bytes) -> dict[str, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content)
-    for entry in map(model.Metadata, range(model.MetadataLength())):
-        if entry.Name() == NAMESPACE.encode():
-            buffer = model.Buffers(entry.Buffer())
-            return json.loads(buffer.DataAsNumpy().tobytes())
-    return {}
+def _read_texts(path: Path) -> dict[str, str]:
+    if not zipfile.is_zipfile(path):
+        return {}
+    with zipfile.ZipFile(path) as archive:
+        if MEMBER not in archive.namelist():
+            return {}
+        return json.loads(archive.read(MEMBER))

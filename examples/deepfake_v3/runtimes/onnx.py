@@ -26,7 +26,5 @@ def open_file(path: Path) -> Opened:
     (image,) = session.get_inputs()
     return Opened(
         lambda batch: session.run(None, {image.name: batch})[0],
-        # An open size is a name.
-        tuple(side if isinstance(side, int) else None for side in image.shape),
         session.get_modelmeta().custom_metadata_map,
     )

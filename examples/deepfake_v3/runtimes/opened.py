@@ -15,12 +15,10 @@ class Opened:
 
     Attributes:
         run: Images to outputs.
-        input_shape: `(batch, height, width, channels)`, None where any size will do.
         texts: What the file says of itself; empty where nobody has written it.
     """
 
     run: Run
-    input_shape: tuple[int | None, ...]
     texts: Mapping[str, str]
 
     def predict_on_batch(self, images: np.ndarray) -> np.ndarray:

@@ -29,11 +29,7 @@ def open_file(path: Path) -> Opened:
         found = model.get_rt_info(NAMESPACE).astype(dict)
         texts = {name: text.astype(str) for name, text in found.items()}
     compiled = openvino.Core().compile_model(model, "CPU", FLOAT32)
-    shape = tuple(
-        None if side.is_dynamic else side.get_length()
-        for side in model.input().partial_shape
-    )
-    return Opened(lambda batch: compiled(batch)[0].copy(), shape, texts)
+    return Opened(lambda batch: compiled(batch)[0].copy(), texts)
 
 
 def _read(path: Path):
