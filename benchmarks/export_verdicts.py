@@ -8,6 +8,7 @@ by `benchmarks.export_parity`; here nobody asks OpenVINO for float32.
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def measure(benchmark: Benchmark) -> list[dict]:
     detector = load_detector(benchmark.model_path, "model_path")
     threshold = read_metadata(benchmark.model_path).threshold
     images = read_images(benchmark, detector.input_shape[1])
+    parts = math.ceil(len(images) / BATCH_SIZE)
     found = []
     for what, model in models(detector):
         expected = model.predict(images, batch_size=BATCH_SIZE, verbose=0)
@@ -93,7 +95,7 @@ def measure(benchmark: Benchmark) -> list[dict]:
                     outputs = np.concatenate(
                         [
                             run(name, at, part, **arguments)
-                            for part in np.split(images, len(images) // BATCH_SIZE)
+                            for part in np.array_split(images, parts)
                         ]
                     )
                     if what == "detector":
@@ -122,8 +124,6 @@ def measure(benchmark: Benchmark) -> list[dict]:
 
 def main(benchmark: Benchmark) -> None:
     """Measures on every backend and writes the table."""
-    if benchmark.images % (2 * BATCH_SIZE):
-        sys.exit(f"`images` must be a multiple of {2 * BATCH_SIZE}.")
     if benchmark.measurements is not None:
         Path(benchmark.measurements).write_text(json.dumps(measure(benchmark)))
         return
@@ -143,16 +143,21 @@ def main(benchmark: Benchmark) -> None:
                 check=True,
             )
             measured += json.loads(path.read_text())
-    rows = [
-        [
+    # One row for all options of a runtime that give the same.
+    options: dict[tuple, list[str]] = {}
+    for each in sorted(measured, key=lambda each: each["what"] != "detector"):
+        agreement = each["agreement"]
+        result = (
             each["runtime"],
             each["backend"],
             each["what"],
-            each["option"],
             each["largest_difference"],
-            f"{each['agreement']:.2%}" if each["agreement"] is not None else None,
-        ]
-        for each in sorted(measured, key=lambda each: each["what"] != "detector")
+            "–" if agreement is None else f"{agreement:.2%}",
+        )
+        options.setdefault(result, []).append(each["option"])
+    rows = [
+        [*result[:3], ", ".join(names), *result[3:]]
+        for result, names in options.items()
     ]
     write_result(
         benchmark.results,
