@@ -108,7 +108,11 @@ def assert_batch_independent(model, x, tolerance=1e-5):
             training=False,
         )
         _assert_close(
-            alone, together[part], tolerance, f"Input {index} depends on its batch."
+            alone,
+            together[part],
+            tolerance,
+            f"Input {index} depends on its batch: a layer takes statistics over the "
+            "batch, such as BatchNormalization that is called with training=True.",
         )
 
 
