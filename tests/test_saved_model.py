@@ -1,5 +1,6 @@
 """A file that an earlier version saved loads, with its names, weights and outputs."""
 
+import importlib.util
 import json
 import zipfile
 
@@ -47,6 +48,33 @@ def test_configuration_of_every_layer_is_read(model):
     }
     for layer in ours:
         assert layer.get_config() == fresh[layer.name].get_config()
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("torch") is not None, reason="torch is installed"
+)
+def test_a_model_compiled_under_torch_loads_where_torch_is_not(tmp_path):
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras_forensics.SRMLayerV3()(image))
+    model.compile("adam", "mse")
+    model.save(tmp_path / "saved.keras")
+    with (
+        zipfile.ZipFile(tmp_path / "saved.keras") as saved,
+        zipfile.ZipFile(tmp_path / "torch.keras", "w") as compiled,
+    ):
+        for name in saved.namelist():
+            content = saved.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                # As torch's Keras 3.15 writes it.
+                module = "keras.src.backend.torch.optimizers.torch_adam"
+                config["compile_config"]["optimizer"]["module"] = module
+                content = json.dumps(config).encode()
+            compiled.writestr(name, content)
+    with pytest.raises(TypeError, match="Could not deserialize class 'Adam'"):
+        keras.saving.load_model(tmp_path / "torch.keras")
+    loaded = keras.saving.load_model(tmp_path / "torch.keras", compile=False)
+    assert loaded.layers[-1].get_config() == model.layers[-1].get_config()
 
 
 def kind(layer):
