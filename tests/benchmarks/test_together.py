@@ -22,7 +22,7 @@ TOLERANCE = 1e-4  # of probabilities
 
 
 @pytest.fixture
-def benchmark(accuracy_on_demo):
+def benchmark(accuracy_on_demo, small_backbone):
     return accuracy_on_demo(
         {"train": 16, "val": 8, "test": 8},
         variants=("plain backbone",),
