@@ -1,0 +1,59 @@
+"""The colour rich model equals the published one, count for count."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_forensics import ColorRichFeatures
+from tests.make_rich_models import PATH
+from tests.reference import import_sealwatch
+
+STORED = dict(np.load(PATH))
+numpy = keras.ops.convert_to_numpy
+
+
+@pytest.mark.parametrize("image", ["odd", "even"])
+def test_every_count_is_the_published_one(image):
+    layer = ColorRichFeatures()
+    features = numpy(layer(STORED[image][None]))[0].astype("float64")
+    names = STORED["colours"].tolist()
+    lengths = [
+        200 if "spam11" in name else 100 if "spam" in name else 196 for name in names
+    ]
+    counts = np.split(STORED[f"{image}/colours"], np.cumsum(lengths)[:-1])
+    assert set(layer.submodels) == set(names)
+    for name, whole in zip(names, counts, strict=True):
+        actual = features[layer.submodels[name]]
+        # One after the other, both squares have their own number of pixels.
+        parts = 2 if "spam11" in name else 1
+        for ours, theirs in zip(
+            np.split(actual, parts), np.split(whole, parts), strict=True
+        ):
+            # The sum is 1 for each direction, or 2 with both extremes.
+            total = ours.sum()
+            assert total == pytest.approx(round(total), abs=1e-5)
+            expected = theirs * (round(total) / theirs.sum())
+            tolerance = 0.02 / theirs.sum()
+            np.testing.assert_allclose(ours, expected, 0, tolerance, err_msg=name)
+
+
+def test_names_sizes_and_order_are_the_published_ones():
+    submodels = ColorRichFeatures().submodels
+    assert len(submodels) == 30
+    assert list(submodels)[:2] == ["s1_minmax22c_q1", "s1_spam14c_q1"]
+    assert list(submodels)[-1] == "s35_spam11c_q1"
+    assert next(reversed(submodels.values())).stop == 5404
+
+
+def test_other_numbers_of_channels_are_refused():
+    with pytest.raises(ValueError, match=r"three colours. Received: input_shape="):
+        ColorRichFeatures()(np.zeros((1, 8, 8, 1), "uint8"))
+
+
+def test_features_equal_those_of_sealwatch():
+    sealwatch = import_sealwatch()
+    expected = sealwatch.crm.extract(STORED["odd"], Tc=3)
+    layer = ColorRichFeatures()
+    features = numpy(layer(STORED["odd"][None]))[0]
+    assert list(layer.submodels) == list(expected)
+    np.testing.assert_allclose(features, np.concatenate([*expected.values()]), 0, 5e-7)
