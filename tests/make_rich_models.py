@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.rich_models.published import count_colours, count_srm, spam
+from test_support.published_rich_models import count_colours, count_srm, spam
 
 PATH = Path(__file__).parent / "data" / "rich_models.npz"
 

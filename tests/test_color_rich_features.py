@@ -6,7 +6,6 @@ import pytest
 
 from keras_forensics import ColorRichFeatures
 from tests.make_rich_models import PATH
-from tests.reference import import_sealwatch
 
 STORED = dict(np.load(PATH))
 numpy = keras.ops.convert_to_numpy
@@ -50,8 +49,7 @@ def test_other_numbers_of_channels_are_refused():
         ColorRichFeatures()(np.zeros((1, 8, 8, 1), "uint8"))
 
 
-def test_features_equal_those_of_sealwatch():
-    sealwatch = import_sealwatch()
+def test_features_equal_those_of_sealwatch(sealwatch):
     expected = sealwatch.crm.extract(STORED["odd"], Tc=3)
     layer = ColorRichFeatures()
     features = numpy(layer(STORED["odd"][None]))[0]

@@ -9,7 +9,6 @@ import pytest
 from keras_forensics import SRMFeatures
 from tests import make_rich_models
 from tests.make_rich_models import PATH, grey
-from tests.reference import import_sealwatch
 
 STORED = dict(np.load(PATH))
 numpy = keras.ops.convert_to_numpy
@@ -100,8 +99,7 @@ def test_wrong_arguments_are_named(arguments, message):
         SRMFeatures(**arguments)
 
 
-def test_features_equal_those_of_sealwatch():
-    sealwatch = import_sealwatch()
+def test_features_equal_those_of_sealwatch(sealwatch):
     pixels = grey(STORED["odd"])
     expected = sealwatch.srm.extract(pixels)
     layer = SRMFeatures()
@@ -113,8 +111,7 @@ def test_features_equal_those_of_sealwatch():
         )
 
 
-def test_stored_counts_are_those_of_sealwatch():
-    import_sealwatch()
+def test_stored_counts_are_those_of_sealwatch(sealwatch):
     computed = make_rich_models.compute()
     assert set(STORED) == set(computed)
     for name, array in computed.items():

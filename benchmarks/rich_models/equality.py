@@ -15,8 +15,8 @@ import tyro
 from PIL import Image
 
 from benchmarks.record import write_result
-from benchmarks.rich_models import published
 from keras_forensics.layers import ColorRichFeatures, SPAMFeatures, SRMFeatures
+from test_support import published_rich_models as published
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

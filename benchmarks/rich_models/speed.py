@@ -20,6 +20,7 @@ from PIL import Image
 from benchmarks.record import backend_and_device, write_result
 from benchmarks.speed.timing import compiled_forward
 from keras_forensics.layers import ColorRichFeatures, SPAMFeatures, SRMFeatures
+from test_support.published_rich_models import import_sealwatch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Speed:
 
 def published(name: str):
     """sealwatch's function of a colour image."""
-    import sealwatch
+    sealwatch = import_sealwatch()
 
     def spam(image):
         with sealwatch.BACKEND_RUST:

@@ -7,10 +7,38 @@ one that does not divide by their number, so that features are whole numbers.
     pip install "keras-forensics[reference]"
 """
 
+import importlib
+import sys
+import types
+
 import numpy as np
 
 STEPS = [[1, 2], *[[1, 1.5, 2]] * 4]
 """Quantisation steps of the five families of the spatial rich model."""
+
+
+def import_sealwatch():
+    """Imports sealwatch without torchvision.
+
+    That is needed by its networks only, of which none is used here, and cannot be
+    imported where it was built for another torch.
+
+    Raises:
+        ImportError: If sealwatch is not installed.
+    """
+    transforms = types.ModuleType("torchvision.transforms")
+    transforms.Grayscale = object  # from which one of the networks derives
+    torchvision = types.ModuleType("torchvision")
+    torchvision.transforms = transforms
+    stand_ins = {module.__name__: module for module in (torchvision, transforms)}
+    found = {name: sys.modules[name] for name in stand_ins if name in sys.modules}
+    sys.modules.update(stand_ins)
+    try:
+        return importlib.import_module("sealwatch")
+    finally:
+        for name in stand_ins:
+            del sys.modules[name]
+        sys.modules.update(found)
 
 
 def count_tuples(which: str):
@@ -44,8 +72,8 @@ def count_tuples(which: str):
 
 def count_srm(pixels: np.ndarray, which: str, steps=STEPS) -> dict[str, np.ndarray]:
     """Whole features of every submodel, of tuples along `"hor"` or `"ver"`."""
-    from sealwatch.srm import cooccurrence, symm
-
+    srm = import_sealwatch().srm
+    cooccurrence, symm = srm.cooccurrence, srm.symm
     families = ("1st", "2nd", "3rd", "3x3", "5x5")
     counted: dict = {}
     for family, divisor, chosen in zip(families, (1, 2, 3, 4, 12), steps, strict=True):
@@ -61,8 +89,7 @@ def count_srm(pixels: np.ndarray, which: str, steps=STEPS) -> dict[str, np.ndarr
 
 def count_colours(image: np.ndarray) -> dict[str, np.ndarray]:
     """Whole features of every submodel, both directions counted as published."""
-    from sealwatch.srm import crm
-
+    crm = import_sealwatch().crm
     kept = crm.Cooc3
     crm.Cooc3 = count_tuples("colours")
     try:
@@ -73,8 +100,7 @@ def count_colours(image: np.ndarray) -> dict[str, np.ndarray]:
 
 def spam(pixels: np.ndarray) -> dict[str, np.ndarray]:
     """Features as sealwatch normalises them, in float64."""
-    import sealwatch
-
+    sealwatch = import_sealwatch()
     with sealwatch.BACKEND_PYTHON:
         return dict(sealwatch.spam.extract(pixels))
 
