@@ -189,6 +189,7 @@ CASES = [
         kf.Cooccurrence2D,
         {"order": 2, "quantization_step": 50.0, "soft": True},
         {"soft": True, "symmetry": "direction"},
+        slow_to_compile=True,
         unchanged=(
             "order",
             "truncation",
@@ -200,10 +201,10 @@ CASES = [
     ),
     Case(
         kf.SPAMFeatures,
-        {},
+        {"selected": ("diagonal",)},
         {
             "truncation": 2,
-            "selected": ("diagonal",),
+            "selected": ("straight",),
             "value_range": (-1, 1),
             "data_format": "channels_first",
         },
@@ -212,7 +213,7 @@ CASES = [
     ),
     Case(
         kf.SRMFeatures,
-        {"selected": ("s1_minmax22h_q2", "s3_minmax48v_q1", "s35_spam11_q15")},
+        {"selected": ("s1_minmax22h_q2",)},
         {
             "model": "q1",
             "selected": ("s2_spam12hv_q1",),
@@ -224,7 +225,7 @@ CASES = [
     ),
     Case(
         kf.ColorRichFeatures,
-        {"selected": ("s1_spam14c_q1", "s5x5_minmax24c_q1")},
+        {"selected": ("s5x5_minmax41c_q1",)},
         {
             "selected": ("s2_minmax24c_q1",),
             "value_range": (-1, 1),
