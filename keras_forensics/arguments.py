@@ -140,3 +140,23 @@ def channel_axis(data_format: str) -> int:
 def spatial_axes(data_format: str) -> tuple[int, int]:
     """Returns the axes of height and width in a batch of images."""
     return (1, 2) if data_format == "channels_last" else (2, 3)
+
+
+def check_side(input_shape, axis: int, smallest: int) -> None:
+    """Raises a `ValueError` if a side of an image is known and too small."""
+    size = input_shape[axis]
+    if isinstance(size, int) and size < smallest:
+        raise ValueError(
+            f"Images must have at least {smallest} pixels along axis {axis}. "
+            f"Received: input_shape={tuple(input_shape)}"
+        )
+
+
+def check_truncation(truncation) -> int:
+    """Returns the largest level of quantised residuals, whose levels fit 8 bits."""
+    truncation = check_positive_integer(truncation, "truncation")
+    if truncation > 127:
+        raise ValueError(
+            f"`truncation` must be at most 127. Received: truncation={truncation}"
+        )
+    return truncation

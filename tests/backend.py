@@ -88,7 +88,7 @@ def compiled(layer):
     if NAME == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(layer, jit_compile=True)
+        return tf.function(layer, jit_compile=layer.supports_jit)
     if NAME == "jax":
         import jax
 

@@ -38,6 +38,8 @@ class Case:
         pools: Whether it averages, which Keras does in float32 on JAX and torch.
         slow_to_compile: Whether torch.compile takes half a minute, and compiles its
             parts in other rows.
+        has_gradient: Whether its outputs change with its inputs little by little;
+            counts do not.
     """
 
     layer_class: type
@@ -50,6 +52,7 @@ class Case:
     children: tuple[str, Callable[..., Any]] | None = None
     pools: bool = False
     slow_to_compile: bool = False
+    has_gradient: bool = True
 
     def layer(self, **kwargs):
         arguments = dict(self.arguments)
@@ -167,6 +170,70 @@ CASES = [
         slow_to_compile=True,
     ),
     Case(kf.GatedFusion, {}, {}, shape=((2, 6), (2, 6)), draw=features),
+    Case(
+        kf.Cooccurrence2D,
+        {"order": 2, "quantization_step": 20.0},
+        {
+            "order": 3,
+            "truncation": 1,
+            "quantization_step": 0.5,
+            "directions": ("diagonal", "minor_diagonal"),
+            "symmetry": "sign",
+            "pool_maps": False,
+            "soft": True,
+            "data_format": "channels_first",
+        },
+        has_gradient=False,
+    ),
+    Case(
+        kf.Cooccurrence2D,
+        {"order": 2, "quantization_step": 50.0, "soft": True},
+        {"soft": True, "symmetry": "direction"},
+        slow_to_compile=True,
+        unchanged=(
+            "order",
+            "truncation",
+            "quantization_step",
+            "directions",
+            "pool_maps",
+            "data_format",
+        ),
+    ),
+    Case(
+        kf.SPAMFeatures,
+        {"selected": ("diagonal",)},
+        {
+            "truncation": 2,
+            "selected": ("straight",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        slow_to_compile=True,
+        has_gradient=False,
+    ),
+    Case(
+        kf.SRMFeatures,
+        {"selected": ("s1_minmax22h_q2",)},
+        {
+            "model": "q1",
+            "selected": ("s2_spam12hv_q1",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        slow_to_compile=True,
+        has_gradient=False,
+    ),
+    Case(
+        kf.ColorRichFeatures,
+        {"selected": ("s5x5_minmax41c_q1",)},
+        {
+            "selected": ("s2_minmax24c_q1",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        slow_to_compile=True,
+        has_gradient=False,
+    ),
     Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},

@@ -7,6 +7,8 @@ import keras
 import pytest
 from hypothesis import HealthCheck, settings
 
+from test_support.published_rich_models import import_sealwatch
+
 settings.register_profile(
     "keras_forensics",
     # Compilation makes first examples slow.
@@ -26,6 +28,15 @@ def fresh_keras():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(scope="session")
+def sealwatch():
+    """The published rich models, where the extra `reference` is installed."""
+    try:
+        return import_sealwatch()
+    except ImportError as error:
+        pytest.skip(f"the extra `reference` is not installed: {error}")
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from docs.drawing import plots, views
+from docs.drawing import plots, rich_models, views
 from docs.drawing.data_way import data_way
 from docs.drawing.explained import explanation
 from docs.drawing.pictures import PICTURES
@@ -25,8 +25,12 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "bayar_constraint": plots.bayar_projection,
     "bayar_conv2d": plots.bayar_kernels,
     "channel_attention": plots.channel_weights,
+    "color_rich_features": rich_models.colour_submodels,
+    "cooccurrence2d": rich_models.cooccurrences,
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,
+    "spam_features": rich_models.spam_triples,
+    "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,
     "srm_layer_v3_frequencies": plots.v3_frequencies,
     "srm_layer_v3_taps": plots.v3_taps,

@@ -5,9 +5,13 @@ May import `arguments`, `filters`, `ops` and `constraints`; the arithmetic is in
 
 from keras_forensics.layers.bayar_conv2d import BayarConv2D
 from keras_forensics.layers.channel_attention import ChannelAttention
+from keras_forensics.layers.color_rich_features import ColorRichFeatures
+from keras_forensics.layers.cooccurrence2d import Cooccurrence2D
 from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
+from keras_forensics.layers.spam_features import SPAMFeatures
+from keras_forensics.layers.srm_features import SRMFeatures
 from keras_forensics.layers.srm_filter_bank import SRMFilterBank
 from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
 from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
@@ -15,9 +19,13 @@ from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
 __all__ = [
     "BayarConv2D",
     "ChannelAttention",
+    "ColorRichFeatures",
+    "Cooccurrence2D",
     "ForensicStream",
     "ForensicStreamV3",
     "GatedFusion",
+    "SPAMFeatures",
+    "SRMFeatures",
     "SRMFilterBank",
     "SRMLayerV3",
     "StatisticsPooling2D",

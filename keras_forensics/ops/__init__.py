@@ -18,6 +18,14 @@ print(ops.residual_conv(grey, taps.astype("float32")).shape)
 
 from keras_forensics.ops.bayar import bayar_kernel
 from keras_forensics.ops.convolution import residual_conv, residual_conv_shape
+from keras_forensics.ops.cooccurrence import (
+    count_codes,
+    merge_bins,
+    quantize,
+    soft_counts,
+    symmetric_bins,
+    tuple_codes,
+)
 from keras_forensics.ops.data_format import change_data_format, runnable_data_format
 from keras_forensics.ops.division import exact_denominators
 from keras_forensics.ops.grey_levels import to_grey_levels
@@ -30,10 +38,16 @@ __all__ = [
     "bank_kernel",
     "bayar_kernel",
     "change_data_format",
+    "count_codes",
     "exact_denominators",
+    "merge_bins",
     "mirror",
+    "quantize",
     "residual_conv",
     "residual_conv_shape",
     "runnable_data_format",
+    "soft_counts",
+    "symmetric_bins",
     "to_grey_levels",
+    "tuple_codes",
 ]

@@ -1,0 +1,78 @@
+"""What the layers of rich models in grey levels have in common."""
+
+from keras import ops
+
+from keras_forensics import arguments
+from keras_forensics.layers.image_layer import GreyLevelLayer
+from keras_forensics.ops.cooccurrence import EXACT_COUNTS_COMPILE
+
+
+class RichModel(GreyLevelLayer):
+    """Base of layers that compute submodels of whole grey levels.
+
+    Subclasses call `_choose` in their constructor, set `smallest_side`, and define
+    `_features` of images `(batch, colours, height, width)`.
+
+    Args:
+        selected: Names of the submodels to compute, or `None` for all.
+        value_range: `(low, high)`, the input values of black and white.
+        data_format: `"channels_last"` or `"channels_first"`.
+        **kwargs: The other arguments of `keras.layers.Layer`.
+    """
+
+    colours = 1  # that one set of features is of
+    smallest_side = 4
+
+    def __init__(self, selected, value_range, data_format, **kwargs):
+        super().__init__(value_range, data_format=data_format, **kwargs)
+        self.selected = selected
+        self.supports_jit = EXACT_COUNTS_COMPILE
+
+    def _choose(self, lengths: dict[str, int]) -> None:
+        """Keeps the names of the submodels to compute, and where each one is."""
+        chosen = _check_selected(self.selected, tuple(lengths))
+        if self.selected is not None:
+            self.selected = chosen
+        self.submodels: dict[str, slice] = {}
+        end = 0
+        for name in chosen:
+            self.submodels[name] = slice(end, end + lengths[name])
+            end += lengths[name]
+        self.feature_count = end
+
+    def call(self, inputs):
+        grey = ops.cast(ops.round(self.to_grey_levels(inputs)), "float32")
+        if self.data_format == "channels_last":
+            grey = ops.transpose(grey, (0, 3, 1, 2))
+        _, channels, height, width = ops.shape(grey)
+        images = ops.reshape(grey, (-1, self.colours, height, width))
+        features = ops.reshape(
+            self._features(images), (-1, channels // self.colours * self.feature_count)
+        )
+        return ops.cast(features, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        channels = self.count_channels(input_shape)
+        for axis in self.spatial_axes:
+            arguments.check_side(input_shape, axis, self.smallest_side)
+        return (input_shape[0], channels // self.colours * self.feature_count)
+
+    def get_config(self):
+        return {**super().get_config(), "selected": self.selected}
+
+
+def _check_selected(selected, names) -> tuple[str, ...]:
+    """Names in the published order, each once."""
+    if selected is None:
+        return names
+    unknown = (
+        selected
+        if isinstance(selected, str) or not isinstance(selected, (list, tuple))
+        else [name for name in selected if name not in names]
+    )
+    if unknown or not selected:
+        raise ValueError(
+            "`selected` must be None or a tuple of names of submodels, such as "
+            f"{names[:2]}. Received: selected={selected!r}"
+        )
+    return tuple(name for name in names if name in selected)
