@@ -257,6 +257,59 @@ def merge_exact(rows: list[list]) -> list[list]:
     return merged
 
 
+FILES = {
+    "TensorFlow": "SavedModel",
+    "ONNX Runtime": "ONNX, in ONNX Runtime",
+    "LiteRT": "LiteRT",
+    "OpenVINO": "OpenVINO, where it computes in float32",
+}
+ROUNDED = ("weights in float16", "8-bit integers")
+
+
+def summarize(rows: list[list]) -> dict:
+    """What holds where, a line a file: all options whose arithmetic is float32."""
+    found: dict[tuple[str, str], list] = {}
+    for runtime, backend, residuals, options, values, differ, largest in rows:
+        if runtime not in FILES:
+            continue
+        names = [
+            f"{runtime}, {option}" if option in ROUNDED else FILES[runtime]
+            for option in options.split(", ")
+        ]
+        for name in dict.fromkeys(names):
+            line = found.setdefault((name, backend), [0, 0, 0.0, 0.0])
+            if residuals == LEARNABLE:
+                line[3] = max(line[3], largest)
+            else:
+                line[:3] = line[0] + values, line[1] + differ, max(line[2], largest)
+    alike: dict[tuple, dict[str, float]] = {}
+    for (name, backend), (values, differ, largest, learnt) in found.items():
+        fixed = f"exact: 0 of {values:,} differ"
+        if differ:
+            share = differ / values
+            fixed = f"{share:.0%} of {values:,} differ, by up to {largest:.2g}"
+        alike.setdefault((name, fixed), {})[backend] = learnt
+    return {
+        "columns": [
+            "file",
+            "exported from",
+            "fixed residuals of integer pixels",
+            "`BayarConv2D`: off by up to",
+        ],
+        "rows": [
+            [
+                name,
+                ", ".join(learnt),
+                fixed,
+                f"{max(learnt.values()):.2g} grey levels",
+            ]
+            for (name, fixed), learnt in sorted(
+                alike.items(), key=lambda each: each[0][0].endswith(ROUNDED)
+            )
+        ],
+    }
+
+
 def main(benchmark: Benchmark) -> None:
     """Measures on every backend and writes the table."""
     if benchmark.measurements is not None:
@@ -299,6 +352,7 @@ def main(benchmark: Benchmark) -> None:
             "largest difference",
         ],
         rows=merge_exact(rows),
+        summary=summarize(rows),
         notes=[
             "Of OpenVINO's options, the type in brackets is what it says it computes "
             "in. Processors with bfloat16 instructions compute in it by default. This "

@@ -6,7 +6,9 @@ Each file is one table:
      "columns": [name, …], "rows": [[cell, …], …], "notes": …}
 
 `what`, `machine`, `versions`, `command` and `notes` may be left out, and `figures`, a
-list of {"file": …, "alt": …} with files below docs/. With `--check` nothing is written,
+list of {"file": …, "alt": …} with files below docs/, and `summary`, a smaller table
+{"columns": …, "rows": …} that stands first, and that other pages include by the name of
+the file: `--8<-- "docs/results/evaluation.md:NAME"`. With `--check` nothing is written,
 and a stale page is an error.
 """
 
@@ -48,16 +50,34 @@ def line(cells: list[Any]) -> str:
     return "| " + " | ".join(map(cell, cells)) + " |"
 
 
-def section(path: Path) -> str:
-    """Formats one result file as a section of the page."""
-    result = json.loads(path.read_text("utf-8"))
-    columns, rows = result["columns"], result["rows"]
+def table(path: Path, columns: list[str], rows: list[list[Any]]) -> str:
+    """Formats one table of a result file."""
     for row in rows:
         if len(row) != len(columns):
             raise ValueError(
                 f"{path.name}: each row must have one cell per column. "
                 f"Received: columns={columns}, row={row}"
             )
+    return "\n".join([line(columns), "|---" * len(columns) + "|", *map(line, rows)])
+
+
+def summary(path: Path, result: dict[str, Any]) -> str | None:
+    """The smaller table, between marks by which other pages include it."""
+    if "summary" not in result:
+        return None
+    name = path.stem
+    return "\n".join(
+        [
+            f"<!-- --8<-- [start:{name}] -->",
+            table(path, **result["summary"]),
+            f"<!-- --8<-- [end:{name}] -->",
+        ]
+    )
+
+
+def section(path: Path) -> str:
+    """Formats one result file as a section of the page."""
+    result = json.loads(path.read_text("utf-8"))
     machine, versions = (
         ", ".join(f"{name} {value}" for name, value in fact.items())
         if isinstance(fact, dict)
@@ -75,7 +95,8 @@ def section(path: Path) -> str:
     parts = [
         f"## {result['title']}",
         result.get("what"),
-        "\n".join([line(columns), "|---" * len(columns) + "|", *map(line, rows)]),
+        summary(path, result),
+        table(path, result["columns"], result["rows"]),
         *([notes] if isinstance(notes, str) else notes),
         *(f"![{it['alt']}](../{it['file']})" for it in result.get("figures", [])),
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items() if fact),
