@@ -10,8 +10,8 @@ from tests.make_rich_models import PATH
 
 STORED = dict(np.load(PATH))
 numpy = keras.ops.convert_to_numpy
-# JAX compiles each submodel, which takes most of the time: there a few.
-SELECTED = [*ColorRichFeatures().submodels][4::10] if NAME == "jax" else None
+# JAX compiles each submodel, which takes most of the time: there it is a few.
+SELECTED = [*ColorRichFeatures().submodels][4::15] if NAME == "jax" else None
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """Are the rich models equal to the published ones, on photographs?
 
-    KERAS_BACKEND=jax python -m benchmarks.rich_models.equality --data-dirs DIR DIR
+    KERAS_BACKEND=jax python -m benchmarks.rich_models.equality \\
+        --data-dirs DIR DIR --published-dir DIR
 
-Needs the extra `reference`.
+Needs the extra `reference`. What sealwatch counts takes most of the time: it is kept in
+`--published-dir`, for the other backends too. A run that was stopped goes on where it
+was.
 """
 
 import contextlib
 import dataclasses
+import json
 from pathlib import Path
 
 import keras
@@ -15,6 +19,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.record import write_result
+from examples.deepfake_v3.files.files import replacing
 from keras_forensics.layers import ColorRichFeatures, SPAMFeatures, SRMFeatures
 from test_support import published_rich_models as published
 
@@ -25,9 +30,14 @@ class Equality:
 
     data_dirs: tuple[str, ...]
     """Folders of photographs."""
+    published_dir: str
+    """Where the counts of the published code are kept."""
+    first: int = 0
+    """Number of the first photograph that is taken of each folder of more than twice as
+    many, in the order of their names."""
     photographs: int = 24
-    """How many of each folder, in the order of their names."""
-    whole: int = 4
+    """How many of each folder."""
+    whole: int = 1
     """How many of these are also taken whole."""
     sizes: tuple[tuple[int, int], ...] = ((201, 199), (256, 256))
     """Heights and widths of the crops, from the middle."""
@@ -35,20 +45,28 @@ class Equality:
     """Where the table is written, as rich_models_<backend>.json."""
 
 
-def read_images(equality: Equality, folder: Path):
-    """`(size in words, colour image)` of each crop and whole photograph."""
-    files = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))
-    for number, path in enumerate(files[: equality.photographs]):
-        image = np.array(Image.open(path).convert("RGB"))
-        if number < equality.whole:
-            yield "whole", image
-        for height, width in equality.sizes:
-            top = (image.shape[0] - height) // 2
-            left = (image.shape[1] - width) // 2
-            yield (
-                f"{height}×{width}",
-                image[top : top + height, left : left + width],
-            )
+def read_images(equality: Equality):
+    """`(name of the folder, size in words, name, colour image)` of each image."""
+    for folder in map(Path, equality.data_dirs):
+        files = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))
+        first = equality.first if len(files) > 2 * equality.first else 0
+        for number, path in enumerate(files[first : first + equality.photographs]):
+            image = np.array(Image.open(path).convert("RGB"))
+            crops = [("whole", image)] if number < equality.whole else []
+            for height, width in equality.sizes:
+                top = (image.shape[0] - height) // 2
+                left = (image.shape[1] - width) // 2
+                crop = image[top : top + height, left : left + width]
+                crops.append((f"{height}×{width}", crop))
+            for size, crop in crops:
+                yield _name(folder), size, path.stem, crop
+
+
+def _name(folder: Path) -> str:
+    """Of a data set, and of the split if there is one."""
+    if folder.name in ("train", "val", "test"):
+        return f"{folder.parent.name}, {folder.name}"
+    return folder.name
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -60,11 +78,42 @@ def differing(features, expected, count):
     return int((abs(features - expected) > 0.01 * count).sum())
 
 
-def compare_srm(layer, image) -> tuple[int, int]:
+def count_all(image) -> dict[str, np.ndarray]:
+    """What the published code counts, by layer, way of counting and submodel."""
     pixels = grey(image)
-    features = _features(layer, pixels[..., None])
-    rows = published.count_srm(pixels, "hor")
-    columns = published.count_srm(pixels, "ver")
+    counted = {
+        "SRMFeatures/hor": published.count_srm(pixels, "hor"),
+        "SRMFeatures/ver": published.count_srm(pixels, "ver"),
+        "ColorRichFeatures/all": published.count_colours(image),
+        "SPAMFeatures/all": published.spam(pixels),
+    }
+    return {
+        f"{prefix}/{name}": values
+        for prefix, by_name in counted.items()
+        for name, values in by_name.items()
+    }
+
+
+def kept_counts(path: Path, image) -> dict[str, np.ndarray]:
+    """Those of `count_all`, computed at the first call."""
+    if not path.exists():
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **count_all(image))
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def _of(counts, prefix: str) -> dict[str, np.ndarray]:
+    return {
+        key.rsplit("/", 1)[1]: values
+        for key, values in counts.items()
+        if key.startswith(f"{prefix}/")
+    }
+
+
+def compare_srm(layer, image, counts) -> tuple[int, int]:
+    features = _features(layer, grey(image)[..., None])
+    rows, columns = (_of(counts, f"SRMFeatures/{which}") for which in ("hor", "ver"))
     assert set(rows) == set(layer.submodels)
     wrong = 0
     for name, where in layer.submodels.items():
@@ -76,9 +125,9 @@ def compare_srm(layer, image) -> tuple[int, int]:
     return features.size, wrong
 
 
-def compare_colours(layer, image) -> tuple[int, int]:
+def compare_colours(layer, image, counts) -> tuple[int, int]:
     features = _features(layer, image)
-    counts = published.count_colours(image)
+    counts = _of(counts, "ColorRichFeatures/all")
     assert list(counts) == list(layer.submodels)
     wrong = 0
     for name, where in layer.submodels.items():
@@ -91,10 +140,10 @@ def compare_colours(layer, image) -> tuple[int, int]:
     return features.size, wrong
 
 
-def compare_spam(layer, image) -> tuple[int, int]:
+def compare_spam(layer, image, counts) -> tuple[int, int]:
     pixels = grey(image)
     features = _features(layer, pixels[..., None])
-    expected = np.concatenate([*published.spam(pixels).values()])
+    expected = np.concatenate([*_of(counts, "SPAMFeatures/all").values()])
     return features.size, differing(features, expected, 1 / (4 * pixels.size))
 
 
@@ -121,40 +170,51 @@ def float64():
         yield
 
 
-def main(equality: Equality) -> None:
-    """Compares all images and writes the table."""
-    totals: dict = {}
-    with float64():
-        layers = {kind: kind(dtype="float64") for kind in COMPARISONS}
-        for folder in map(Path, equality.data_dirs):
-            name = folder.name if folder.name.isidentifier() else str(folder)
-            if folder.name in ("train", "val", "test"):
-                name = f"{folder.parent.name}, {folder.name}"
-            for size, image in read_images(equality, folder):
-                for kind, compare in COMPARISONS.items():
-                    compared, wrong = compare(layers[kind], image)
-                    row = totals.setdefault((kind.__name__, name, size), [0, 0, 0])
-                    row[0] += 1
-                    row[1] += compared
-                    row[2] += wrong
-                print(name, size, image.shape, *totals.values(), flush=True)
-    backend = keras.backend.backend()
-    rows = [[*key, *row] for key, row in sorted(totals.items())]
+def write_table(path: Path, compared: dict[str, dict[str, list]]) -> None:
+    """Writes the sums over images, and what was found in each."""
+    totals: dict[tuple, list[int]] = {}
+    for key, by_layer in compared.items():
+        folder, size, _ = key.split("/")
+        for layer, (features, wrong) in by_layer.items():
+            row = totals.setdefault((layer, folder, size), [0, 0, 0])
+            for index, value in enumerate((1, features, wrong)):
+                row[index] += value
     write_result(
-        Path(equality.results_dir) / f"rich_models_{backend}.json",
-        title=f"Rich models beside the published code, on {backend}",
+        path,
+        title=f"Rich models beside the published code, on {keras.backend.backend()}",
         what=(
             "Features of photographs and of crops from their middle, and how many "
             "differ from those of sealwatch by more than a hundredth of one count."
         ),
         columns=["layer", "photographs", "size", "images", "features", "differ"],
-        rows=rows,
+        rows=[[*key, *row] for key, row in sorted(totals.items())],
         notes=(
             "In float64, where rounding is far below one count. sealwatch's counting "
             "of tuples is replaced by one that gives whole numbers; its residuals, "
             "extremes, quantisation and symmetries are its own."
         ),
+        compared=compared,
     )
+
+
+def main(equality: Equality) -> None:
+    """Compares all images, and writes the table after each."""
+    path = Path(equality.results_dir) / f"rich_models_{keras.backend.backend()}.json"
+    compared = json.loads(path.read_text())["compared"] if path.exists() else {}
+    layers = {kind: kind(dtype="float64") for kind in COMPARISONS}
+    for folder, size, name, image in read_images(equality):
+        key = f"{folder}/{size}/{name}"
+        if key in compared:
+            continue
+        kept = Path(equality.published_dir) / f"{key.replace('/', ' ')}.npz"
+        counts = kept_counts(kept, image)
+        with float64():
+            compared[key] = {
+                kind.__name__: compare(layers[kind], image, counts)
+                for kind, compare in COMPARISONS.items()
+            }
+        print(key, compared[key], flush=True)
+        write_table(path, compared)
 
 
 if __name__ == "__main__":
