@@ -36,8 +36,10 @@ class Case:
         children: The argument that holds layers, and what makes them for a
             `dtype` and a `data_format`.
         pools: Whether it averages, which Keras does in float32 on JAX and torch.
-        slow_to_compile: Whether torch.compile takes half a minute, and compiles its
-            parts in other rows.
+        slow_to_compile: Whether torch.compile takes half a minute.
+        straight_through: Whether gradients are not those of the function.
+        seed_generators: How many there are.
+        takes_one_image: Whether one image without a batch will do.
     """
 
     layer_class: type
@@ -50,6 +52,9 @@ class Case:
     children: tuple[str, Callable[..., Any]] | None = None
     pools: bool = False
     slow_to_compile: bool = False
+    straight_through: bool = False
+    seed_generators: int = 0
+    takes_one_image: bool = False
 
     def layer(self, **kwargs):
         arguments = dict(self.arguments)
@@ -177,6 +182,60 @@ CASES = [
         pools=True,
     ),
     Case(
+        kf.BlockDCT2D,
+        {},
+        {"offset": (2, 3), "order": "square", "data_format": "channels_first"},
+        unchanged=("inverse",),  # has no offset
+    ),
+    Case(
+        kf.ErrorLevel,
+        {},
+        {
+            "qualities": (50,),
+            "subsampling": "4:2:0",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+        slow_to_compile=True,
+    ),
+    Case(
+        kf.JPEGCompression,
+        {"quality": 70},
+        {
+            "quality": 30,
+            "subsampling": "4:2:2",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+        slow_to_compile=True,
+        straight_through=True,
+    ),
+    Case(
+        kf.JPEGGrid,
+        {},
+        {"threshold": 2.0, "value_range": (0, 1), "data_format": "channels_first"},
+        shape=(2, 16, 18, 3),
+        pools=True,
+        slow_to_compile=True,
+    ),
+    Case(
+        kf.RandomJPEGCompression,
+        {"quality": 70, "grid_shift": False},
+        {
+            "quality": (10, 20),
+            "subsampling": ("4:4:4", "4:2:0"),
+            "probability": 0.5,
+            "grid_shift": False,
+            "value_range": (0, 1),
+            "seed": 7,
+            "data_format": "channels_first",
+        },
+        slow_to_compile=True,
+        straight_through=True,
+        seed_generators=1,
+        takes_one_image=True,
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},
@@ -186,4 +245,5 @@ CASES = [
     ),
 ]
 FOUR_AXES_CASES = [case for case in CASES if len(case.shape) == 4]
+BATCH_CASES = [case for case in FOUR_AXES_CASES if not case.takes_one_image]
 IMAGE_CASES = [case for case in CASES if case.shape == IMAGES]
