@@ -4,7 +4,15 @@ Importing the package registers its components, so that `keras.models.load_model
 finds them without `custom_objects`.
 """
 
-from keras_forensics import constraints, filters, layers, ops, schedules
+from keras_forensics import (
+    constraints,
+    filters,
+    jpeg,
+    layers,
+    ops,
+    quantization_tables,
+    schedules,
+)
 from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
     BayarConv2D,
@@ -43,7 +51,9 @@ __all__ = [
     "WarmupCosineDecay",
     "constraints",
     "filters",
+    "jpeg",
     "layers",
     "ops",
+    "quantization_tables",
     "schedules",
 ]

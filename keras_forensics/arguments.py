@@ -159,6 +159,20 @@ def check_quality_range(quality) -> tuple[int, int]:
     return pair[0].__index__(), pair[1].__index__()
 
 
+def check_qualities(qualities) -> tuple[int, ...]:
+    """Returns one or more qualities as a tuple of Python integers."""
+    if not (
+        isinstance(qualities, (list, tuple))
+        and len(qualities) > 0
+        and all(hasattr(q, "__index__") and 1 <= q <= 100 for q in qualities)
+    ):
+        raise ValueError(
+            "`qualities` must be a tuple of integers from 1 to 100. "
+            f"Received: qualities={qualities!r}"
+        )
+    return tuple(quality.__index__() for quality in qualities)
+
+
 def check_probability(probability) -> float:
     """Returns a number from 0 to 1."""
     if not (_is_finite(probability) and 0 <= probability <= 1):

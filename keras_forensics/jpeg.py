@@ -83,12 +83,12 @@ def estimate_quality(tables) -> QualityEstimate:
             tables, _of_each(tables, quantization_tables.standard(50)), strict=True
         )
     ]
-    quality = _quality(factors[0][0])
+    nearest = _quality(factors[0][0])
     for setting, pair in quantization_tables.PHOTOSHOP.items():
         if _equals(tables, np.array(pair)):
-            return QualityEstimate("photoshop", quality, setting)
+            return QualityEstimate("photoshop", nearest, setting)
     scaled = all(fits for _, fits in factors)
-    return QualityEstimate("scaled" if scaled else "unknown", quality)
+    return QualityEstimate("scaled" if scaled else "unknown", nearest)
 
 
 def read_coefficients(path: str | os.PathLike) -> JPEGCoefficients:

@@ -93,7 +93,7 @@ def test_file_that_is_no_jpeg_is_refused(tmp_path):
     pytest.importorskip("jpeglib", reason="jpeglib is not installed")
     path = tmp_path / "image.jpg"
     path.write_text("no image")
-    with pytest.raises(OSError, match="image.jpg"):
+    with pytest.raises(OSError, match=r"image\.jpg"):
         jpeg.read_coefficients(path)
 
 

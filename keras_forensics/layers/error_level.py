@@ -84,7 +84,7 @@ class ErrorLevel(GreyLevelLayer):
         **kwargs,
     ):
         super().__init__(value_range, data_format=data_format, **kwargs)
-        self.qualities = arguments.check_positive_integers(qualities, "qualities")
+        self.qualities = arguments.check_qualities(qualities)
         tables = [quantization_tables.standard(quality) for quality in self.qualities]
         # Plain numbers: torch.compile stops at an array.
         self._tables = tuple(tuple(table.flatten().tolist()) for table in tables)

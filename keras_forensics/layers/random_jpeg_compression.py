@@ -1,5 +1,7 @@
 """JPEG compression of random quality, as augmentation."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -10,7 +12,7 @@ from keras_forensics.ops.pixels import cut, from_planes, straight_through, to_pl
 
 # Keras exports its preprocessing layers, but not what they have in common: images with
 # labels, boxes and masks, one seed, and TensorFlow's operations inside tf.data.
-_ImagePreprocessingLayer = keras.layers.RandomBrightness.__base__
+_ImagePreprocessingLayer: Any = keras.layers.RandomBrightness.__base__
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")

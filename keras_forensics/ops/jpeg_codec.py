@@ -41,7 +41,7 @@ def to_luma_and_chroma(images, ops):
     """Planes `(1, batch, height, width)`, and `(2, ...)`, or `None` if grey."""
     if images.shape[0] == 1:
         return images, None
-    luma, *chroma = jpeg_color.rgb_to_ycc(*(images[k] for k in range(3)), ops)
+    luma, *chroma = jpeg_color.rgb_to_ycc(images[0], images[1], images[2], ops)
     return ops.expand_dims(luma, 0), ops.stack(chroma)
 
 
