@@ -37,6 +37,7 @@ class Case:
             `dtype` and a `data_format`.
         pools: Whether it averages, which Keras does in float32 on JAX and torch.
         slow_to_compile: Whether torch.compile takes half a minute.
+        many_operations: Whether there are a hundred, each of which JAX compiles.
         straight_through: Whether gradients are not those of the function.
         seed_generators: How many there are.
         takes_one_image: Whether one image without a batch will do.
@@ -52,6 +53,7 @@ class Case:
     children: tuple[str, Callable[..., Any]] | None = None
     pools: bool = False
     slow_to_compile: bool = False
+    many_operations: bool = False
     straight_through: bool = False
     seed_generators: int = 0
     takes_one_image: bool = False
@@ -196,6 +198,7 @@ CASES = [
             "value_range": (0, 1),
             "data_format": "channels_first",
         },
+        many_operations=True,
         slow_to_compile=True,
     ),
     Case(
@@ -207,6 +210,7 @@ CASES = [
             "value_range": (0, 1),
             "data_format": "channels_first",
         },
+        many_operations=True,
         slow_to_compile=True,
         straight_through=True,
     ),
@@ -216,6 +220,7 @@ CASES = [
         {"threshold": 2.0, "value_range": (0, 1), "data_format": "channels_first"},
         shape=(2, 16, 18, 3),
         pools=True,
+        many_operations=True,
         slow_to_compile=True,
     ),
     Case(
@@ -230,6 +235,7 @@ CASES = [
             "seed": 7,
             "data_format": "channels_first",
         },
+        many_operations=True,
         slow_to_compile=True,
         straight_through=True,
         seed_generators=1,

@@ -10,7 +10,14 @@ from keras.src.testing import TestCase
 
 import keras_forensics
 from keras_forensics.testing import assert_batch_independent, assert_serializable
-from tests.backend import NAME, compiled, float64, gradients, run_python
+from tests.backend import (
+    NAME,
+    as_one_function,
+    compiled,
+    float64,
+    gradients,
+    run_python,
+)
 from tests.cases import BATCH_CASES, CASES, FOUR_AXES_CASES, IMAGE_CASES
 from tests.tolerances import assert_close
 
@@ -162,10 +169,11 @@ def test_unknown_sizes_are_allowed(case):
         keras.Input((*[None] * (x.ndim - 2), x.shape[-1]), batch_size=None)
         for x in arrays
     ]
-    outputs = case.layer()(unknown if len(unknown) > 1 else unknown[0])
+    layer = case.layer()
+    outputs = layer(unknown if len(unknown) > 1 else unknown[0])
     assert outputs.shape[0] is None
     model = keras.Model(unknown, outputs)
-    expected = _inference(model.layers[-1])(inputs, training=False)
+    expected = _inference(case, layer)(inputs)
     assert_close(model.predict(inputs, verbose=0), numpy(expected))
 
 
@@ -249,12 +257,16 @@ def test_gradients_equal_finite_differences(case):
     with float64():
         layer = case.layer(dtype="float64")
         inputs = case.inputs("float64")
-        weights = random.normal(size=numpy(layer(inputs)).shape)
+        layer.build(case.shape)
+        weights = random.normal(size=layer.compute_output_shape(case.shape))
         if not isinstance(inputs, list):
             # Integers lie on the kinks of truncation.
             inputs = [inputs + random.uniform(-0.5, 0.5, inputs.shape)]
-        _, of_inputs, of_weights = gradients(layer, inputs, weights)
+        _, of_inputs, of_weights = gradients(
+            layer, inputs, weights, as_one=case.many_operations
+        )
         values = [numpy(v) for v in layer.trainable_variables]
+        compute = _inference(case, layer)
         for _ in range(3):
             steps = [random.normal(size=x.shape) for x in [*inputs, *values]]
             losses = []
@@ -268,7 +280,7 @@ def test_gradients_equal_finite_differences(case):
                 ):
                     v.assign(value)
                 moved = moved[: len(inputs)]
-                outputs = layer(moved if len(moved) > 1 else moved[0])
+                outputs = compute(moved if len(moved) > 1 else moved[0])
                 losses.append((numpy(outputs) * weights).sum())
             expected = sum(
                 (g * step).sum()
@@ -284,9 +296,10 @@ def test_gradients_are_finite_on_flat_and_extreme_images(case):
     shapes = case.shape if isinstance(case.shape[0], tuple) else [case.shape]
     for value in (0.0, 255.0):
         inputs = [np.full(shape, value, "float32") for shape in shapes]
-        outputs = layer(inputs if len(inputs) > 1 else inputs[0])
-        weights = np.ones(outputs.shape, "float32")
-        _, of_inputs, of_weights = gradients(layer, inputs, weights)
+        weights = np.ones(layer.compute_output_shape(case.shape), "float32")
+        _, of_inputs, of_weights = gradients(
+            layer, inputs, weights, as_one=case.many_operations
+        )
         assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
 
 
@@ -312,15 +325,18 @@ def test_compiled_layer_equals_the_eager_one(case):
 @every_layer
 def test_inference_does_not_depend_on_batch_mates(case):
     layer = case.layer()
-    layer(case.inputs())
-    assert_batch_independent(_inference(layer), case.inputs())
+    layer.build(case.shape)
+    compute = _inference(case, layer)
+    assert_batch_independent(lambda x, training: compute(x), case.inputs())
 
 
-def _inference(layer):
-    """Layers without a training argument refuse one."""
-    if layer._call_has_training_arg:
-        return layer
-    return lambda x, training: layer(x)
+def _inference(case, layer):
+    """The layer as a function of inputs, in inference mode."""
+    if case.many_operations:
+        return as_one_function(layer)
+    # Layers without a training argument refuse one.
+    arguments = {"training": False} if layer._call_has_training_arg else {}
+    return lambda inputs: layer(inputs, **arguments)
 
 
 # Errors.
