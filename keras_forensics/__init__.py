@@ -4,16 +4,29 @@ Importing the package registers its components, so that `keras.models.load_model
 finds them without `custom_objects`.
 """
 
-from keras_forensics import constraints, filters, layers, ops, schedules
+from keras_forensics import (
+    constraints,
+    filters,
+    jpeg,
+    layers,
+    ops,
+    quantization_tables,
+    schedules,
+)
 from keras_forensics.constraints import BayarConstraint
 from keras_forensics.layers import (
     BayarConv2D,
+    BlockDCT2D,
     ChannelAttention,
     ColorRichFeatures,
     Cooccurrence2D,
+    ErrorLevel,
     ForensicStream,
     ForensicStreamV3,
     GatedFusion,
+    JPEGCompression,
+    JPEGGrid,
+    RandomJPEGCompression,
     SPAMFeatures,
     SRMFeatures,
     SRMFilterBank,
@@ -27,12 +40,17 @@ __version__ = "0.1.0"
 __all__ = [
     "BayarConstraint",
     "BayarConv2D",
+    "BlockDCT2D",
     "ChannelAttention",
     "ColorRichFeatures",
     "Cooccurrence2D",
+    "ErrorLevel",
     "ForensicStream",
     "ForensicStreamV3",
     "GatedFusion",
+    "JPEGCompression",
+    "JPEGGrid",
+    "RandomJPEGCompression",
     "SPAMFeatures",
     "SRMFeatures",
     "SRMFilterBank",
@@ -41,7 +59,9 @@ __all__ = [
     "WarmupCosineDecay",
     "constraints",
     "filters",
+    "jpeg",
     "layers",
     "ops",
+    "quantization_tables",
     "schedules",
 ]

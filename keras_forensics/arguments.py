@@ -11,6 +11,8 @@ import keras
 
 PADDINGS = ("valid", "same", "reflect", "symmetric")
 NORMALIZATIONS = ("project", "divide")
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
+FREQUENCY_ORDERS = ("zigzag", "square")
 
 
 def check_padding(padding) -> str:
@@ -115,6 +117,100 @@ def check_value_range(value_range) -> tuple[float, float]:
             f"values of black and white. Received: value_range={value_range!r}"
         )
     return pair
+
+
+def check_subsampling(subsampling) -> str:
+    """Returns the name of a chroma subsampling."""
+    if subsampling not in SUBSAMPLINGS:
+        raise ValueError(
+            f"`subsampling` must be one of {SUBSAMPLINGS}. "
+            f"Received: subsampling={subsampling!r}"
+        )
+    return subsampling
+
+
+def check_subsamplings(subsampling) -> tuple[str, ...]:
+    """Returns the name of one subsampling, or of several, as a tuple."""
+    names = (subsampling,) if isinstance(subsampling, str) else subsampling
+    if not (
+        isinstance(names, (list, tuple))
+        and len(names) > 0
+        and all(name in SUBSAMPLINGS for name in names)
+    ):
+        raise ValueError(
+            f"`subsampling` must be one of {SUBSAMPLINGS}, or a tuple of some of them. "
+            f"Received: subsampling={subsampling!r}"
+        )
+    return tuple(names)
+
+
+def check_quality_range(quality) -> tuple[int, int]:
+    """Returns one quality, or the lowest and the highest, as a pair."""
+    pair = quality if isinstance(quality, (list, tuple)) else (quality, quality)
+    if (
+        len(pair) != 2
+        or not all(hasattr(q, "__index__") and 1 <= q <= 100 for q in pair)
+        or pair[0] > pair[1]
+    ):
+        raise ValueError(
+            "`quality` must be an integer from 1 to 100, or a tuple (lowest, highest) "
+            f"of them. Received: quality={quality!r}"
+        )
+    return pair[0].__index__(), pair[1].__index__()
+
+
+def check_qualities(qualities) -> tuple[int, ...]:
+    """Returns one or more qualities as a tuple of Python integers."""
+    if not (
+        isinstance(qualities, (list, tuple))
+        and len(qualities) > 0
+        and all(hasattr(q, "__index__") and 1 <= q <= 100 for q in qualities)
+    ):
+        raise ValueError(
+            "`qualities` must be a tuple of integers from 1 to 100. "
+            f"Received: qualities={qualities!r}"
+        )
+    return tuple(quality.__index__() for quality in qualities)
+
+
+def check_probability(probability) -> float:
+    """Returns a number from 0 to 1."""
+    if not (_is_finite(probability) and 0 <= probability <= 1):
+        raise ValueError(
+            "`probability` must be a number from 0 to 1. "
+            f"Received: probability={probability!r}"
+        )
+    return probability
+
+
+def check_grey_or_rgb(channels: int, input_shape) -> None:
+    """Checks for 1 or 3 channels, the images that JPEG knows."""
+    if channels not in (1, 3):
+        raise ValueError(
+            "Images must have 1 channel (grey) or 3 (RGB). "
+            f"Received: input_shape={tuple(input_shape)}"
+        )
+
+
+def check_grid_offset(offset) -> tuple[int, int]:
+    """Returns the row and column where an 8x8 grid begins."""
+    pair = tuple(offset) if isinstance(offset, (list, tuple)) else ()
+    if len(pair) != 2 or not all(
+        hasattr(place, "__index__") and place in range(8) for place in pair
+    ):
+        raise ValueError(
+            f"`offset` must be a tuple of 2 integers 0..7. Received: offset={offset!r}"
+        )
+    return pair[0].__index__(), pair[1].__index__()
+
+
+def check_frequency_order(order) -> str:
+    """Returns the name of an order of DCT coefficients."""
+    if order not in FREQUENCY_ORDERS:
+        raise ValueError(
+            f"`order` must be one of {FREQUENCY_ORDERS}. Received: order={order!r}"
+        )
+    return order
 
 
 def _is_finite(value) -> bool:

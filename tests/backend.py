@@ -25,13 +25,20 @@ def float64():
         yield
 
 
-def gradients(layer, inputs, weights):
+def gradients(layer, inputs, weights, as_one=False):
     """Gradients of `sum(layer(inputs) * weights)`, with `training=False`.
+
+    Args:
+        layer: Layer.
+        inputs: List of arrays.
+        weights: Array of the output's shape.
+        as_one: Whether JAX compiles all of it at once, and not each operation.
 
     Returns:
         The loss, the gradients of the inputs (a list), those of the trainable weights.
     """
-    _call(layer, [keras.ops.convert_to_tensor(x) for x in inputs])  # builds it
+    if not layer.built:
+        layer.build([x.shape for x in inputs] if len(inputs) > 1 else inputs[0].shape)
     if NAME == "tensorflow":
         import tensorflow as tf
 
@@ -54,7 +61,10 @@ def gradients(layer, inputs, weights):
             )
             return (outputs * weights).sum()
 
-        loss, (of_weights, of_inputs) = jax.value_and_grad(compute_loss, (0, 1))(
+        compute_gradients = jax.value_and_grad(compute_loss, (0, 1))
+        if as_one:
+            compute_gradients = jax.jit(compute_gradients)
+        loss, (of_weights, of_inputs) = compute_gradients(
             [v.value for v in layer.trainable_variables],
             [jax.numpy.asarray(x) for x in inputs],
         )
@@ -81,6 +91,27 @@ def _call(layer, inputs):
 def _training(layer):
     # Layers without a training argument refuse it in stateless_call.
     return {"training": False} if layer._call_has_training_arg else {}
+
+
+def as_one_function(layer, training=False):
+    """A layer that was built, as a function of its inputs, on JAX compiled as a whole.
+
+    For layers of a hundred operations, each of which JAX would compile for each shape.
+    """
+    arguments = {"training": training} if layer._call_has_training_arg else {}
+    if NAME != "jax":
+        return lambda inputs: layer(inputs, **arguments)
+    import jax
+
+    @jax.jit
+    def compute(trainable, others, inputs):
+        return layer.stateless_call(trainable, others, inputs, **arguments)[0]
+
+    return lambda inputs: compute(
+        [v.value for v in layer.trainable_variables],
+        [v.value for v in layer.non_trainable_variables],
+        inputs,
+    )
 
 
 def compiled(layer):

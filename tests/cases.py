@@ -40,6 +40,10 @@ class Case:
             parts in other rows.
         has_gradient: Whether its outputs change with its inputs little by little;
             counts do not.
+        many_operations: Whether there are a hundred, each of which JAX compiles.
+        straight_through: Whether gradients are not those of the function.
+        seed_generators: How many there are.
+        takes_one_image: Whether one image without a batch will do.
     """
 
     layer_class: type
@@ -53,6 +57,10 @@ class Case:
     pools: bool = False
     slow_to_compile: bool = False
     has_gradient: bool = True
+    many_operations: bool = False
+    straight_through: bool = False
+    seed_generators: int = 0
+    takes_one_image: bool = False
 
     def layer(self, **kwargs):
         arguments = dict(self.arguments)
@@ -244,6 +252,64 @@ CASES = [
         pools=True,
     ),
     Case(
+        kf.BlockDCT2D,
+        {},
+        {"offset": (2, 3), "order": "square", "data_format": "channels_first"},
+        unchanged=("inverse",),  # has no offset
+    ),
+    Case(
+        kf.ErrorLevel,
+        {},
+        {
+            "qualities": (50,),
+            "subsampling": "4:2:0",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+        many_operations=True,
+        slow_to_compile=True,
+    ),
+    Case(
+        kf.JPEGCompression,
+        {"quality": 70},
+        {
+            "quality": 30,
+            "subsampling": "4:2:2",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+        many_operations=True,
+        slow_to_compile=True,
+        straight_through=True,
+    ),
+    Case(
+        kf.JPEGGrid,
+        {},
+        {"threshold": 2.0, "value_range": (0, 1), "data_format": "channels_first"},
+        shape=(2, 16, 18, 3),
+        pools=True,
+        many_operations=True,
+        slow_to_compile=True,
+    ),
+    Case(
+        kf.RandomJPEGCompression,
+        {"quality": 70, "grid_shift": False},
+        {
+            "quality": (10, 20),
+            "subsampling": ("4:4:4", "4:2:0"),
+            "probability": 0.5,
+            "grid_shift": False,
+            "value_range": (0, 1),
+            "seed": 7,
+            "data_format": "channels_first",
+        },
+        many_operations=True,
+        slow_to_compile=True,
+        straight_through=True,
+        seed_generators=1,
+        takes_one_image=True,
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},
@@ -253,4 +319,5 @@ CASES = [
     ),
 ]
 FOUR_AXES_CASES = [case for case in CASES if len(case.shape) == 4]
+BATCH_CASES = [case for case in FOUR_AXES_CASES if not case.takes_one_image]
 IMAGE_CASES = [case for case in CASES if case.shape == IMAGES]

@@ -21,6 +21,8 @@ def describe():
         keras_forensics.constraints,
         keras_forensics.schedules,
         keras_forensics.filters,
+        keras_forensics.jpeg,
+        keras_forensics.quantization_tables,
         keras_forensics.ops,
         testing,
     ):

@@ -23,6 +23,8 @@ def test_library_imports_only_keras_and_numpy(path):
     allowed = {"keras", "numpy", "keras_forensics", *sys.stdlib_module_names}
     if path.parent.name == "testing":
         allowed.add("hypothesis")
+    if path.name == "jpeg.py":
+        allowed.add("jpeglib")  # only when a file is read
     assert {name.split(".")[0] for name in imported} <= allowed
     assert not any(name.startswith("keras.src") for name in imported)
 

@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable
 from functools import partial
 
+import keras
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,17 +19,20 @@ from docs.drawing import plots, rich_models, views
 from docs.drawing.data_way import data_way
 from docs.drawing.explained import explanation
 from docs.drawing.pictures import PICTURES
-from keras_forensics import ForensicStream
+from keras_forensics import ForensicStream, JPEGCompression, RandomJPEGCompression
 
 PLOTS: dict[str, Callable[[], Figure]] = {
     "architecture": data_way,
     "bayar_constraint": plots.bayar_projection,
     "bayar_conv2d": plots.bayar_kernels,
+    "block_dct2d": plots.coefficients,
     "channel_attention": plots.channel_weights,
     "color_rich_features": rich_models.colour_submodels,
     "cooccurrence2d": rich_models.cooccurrences,
+    "error_level": plots.ghost,
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,
+    "jpeg_grid": plots.grid_scores,
     "spam_features": rich_models.spam_triples,
     "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,
@@ -60,6 +64,8 @@ def _sights() -> dict[str, Callable[[], np.ndarray]]:
     sights: dict[str, Callable[[], np.ndarray]] = {
         "home": _home,
         "explanation": explanation,
+        "jpeg_compression_sees": _residuals_after_jpeg,
+        "random_jpeg_compression_sees": _random_jpeg,
         "srm_layer_v3_sees": _all_v3,
         "forensic_stream_sees": partial(_stream_maps, views.chosen_stream, 3),
         "forensic_stream_v3_sees": partial(_stream_maps, views.stream_v3, 5),
@@ -85,6 +91,20 @@ def _all_v3() -> np.ndarray:
     picture = PICTURES["splice"]()
     seen = [views.srm(picture, name) for name in views.V3_NAMES]
     return _sheet([views.as_it_is(picture), *seen], columns=3)
+
+
+def _residuals_after_jpeg() -> np.ndarray:
+    picture = PICTURES["photograph"]()
+    compressed = [views.run(JPEGCompression(q), picture) for q in (95, 75, 50)]
+    return _sheet([views.srm(each) for each in (picture, *compressed)], columns=2)
+
+
+def _random_jpeg() -> np.ndarray:
+    part = np.tile(PICTURES["photograph"]()[90:154, 60:124], (4, 1, 1, 1))
+    augment = RandomJPEGCompression(quality=(5, 40), seed=2)
+    seen = keras.ops.convert_to_numpy(augment(part, training=True))
+    enlarged = seen.repeat(3, axis=1).repeat(3, axis=2) / 255
+    return _sheet(list(enlarged), columns=2)
 
 
 def _stream_maps(make: Callable[[], ForensicStream], columns: int) -> np.ndarray:

@@ -16,8 +16,12 @@ from docs.drawing import pictures, views
 from keras_forensics import (
     BayarConstraint,
     BayarConv2D,
+    BlockDCT2D,
     ChannelAttention,
+    ErrorLevel,
     GatedFusion,
+    JPEGCompression,
+    JPEGGrid,
     SRMFilterBank,
     SRMLayerV3,
     StatisticsPooling2D,
@@ -133,6 +137,57 @@ def gate() -> Figure:
     axes.plot(logits[:, 0], fused[:, 0], color=BLUE, label=r"gated: $v \cdot g$")
     axes.set(xlabel="logit of the gate", ylabel="output for $v = 1$")
     axes.legend(frameon=False, loc="center right")
+    return figure
+
+
+def coefficients() -> Figure:
+    """A coefficient of BlockDCT2D before and after compression."""
+    grey = pictures.photograph()[:, :, 1:2]
+    before = views.run(BlockDCT2D(), grey)[..., 2].ravel()
+    compressed = views.run(JPEGCompression(75), grey)
+    after = views.run(BlockDCT2D(), compressed)[..., 2].ravel()
+    figure = Figure((WIDTH, 3.4), layout="constrained")
+    grid = figure.subplots(2, 1, sharex=True)
+    titles = ("as it is", "after JPEG at quality 75")
+    for axes, values, title in zip(grid, (before, after), titles, strict=True):
+        axes.hist(values, np.arange(-30.5, 31), color=BLUE)
+        axes.set(ylabel="blocks", title=title)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[1].set(xlabel="coefficient, grey levels", xticks=range(-30, 31, 6))
+    return figure
+
+
+def ghost() -> Figure:
+    """The energy of ErrorLevel inside and outside the splice, over the quality."""
+    qualities = tuple(range(55, 96, 2))
+    # On the grid of the eye, which was pasted elsewhere.
+    left, top = (place % 8 for place in pictures.EYE_CORNER)
+    picture = pictures.splice()[top:, left:]
+    errors = views.run(ErrorLevel(qualities, "4:2:0"), picture)
+    energies = (errors.reshape(*picture.shape, -1) ** 2).mean(2)
+    inside = pictures.tampered()[top:, left:]
+    figure, axes = _axes(2.8)
+    for name, where, colour in (
+        ("outside the eye", ~inside, GREY),
+        ("in the eye", inside, BLUE),
+    ):
+        mean = energies[where].mean(0)
+        axes.plot(qualities, mean / mean.max(), color=colour, label=name)
+    axes.set(xlabel="quality", ylabel="mean square, relative", ylim=(0, 1.05))
+    axes.axvline(pictures.EYE_JPEG_QUALITY, color=GREY, lw=0.8, ls=":")
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def grid_scores() -> Figure:
+    """The scores of JPEGGrid for the photograph and for the splice."""
+    figure = Figure((WIDTH, 2.5), layout="constrained")
+    shown = zip(figure.subplots(1, 2), ("photograph", "splice"), strict=True)
+    for axes, name in shown:
+        scores = views.run(JPEGGrid(), pictures.PICTURES[name]())
+        axes.imshow(scores, cmap="Blues", vmin=0.9, vmax=1.2)
+        axes.set_title(name, fontsize=9.5)
+        axes.set(xticks=range(8), yticks=range(8), xlabel="column", ylabel="row")
     return figure
 
 

@@ -17,6 +17,7 @@ print(ops.residual_conv(grey, taps.astype("float32")).shape)
 """
 
 from keras_forensics.ops.bayar import bayar_kernel
+from keras_forensics.ops.block_dct import block_dct, inverse_block_dct
 from keras_forensics.ops.convolution import residual_conv, residual_conv_shape
 from keras_forensics.ops.cooccurrence import (
     count_codes,
@@ -28,7 +29,9 @@ from keras_forensics.ops.cooccurrence import (
 )
 from keras_forensics.ops.data_format import change_data_format, runnable_data_format
 from keras_forensics.ops.division import exact_denominators
-from keras_forensics.ops.grey_levels import to_grey_levels
+from keras_forensics.ops.grey_levels import from_grey_levels, to_grey_levels
+from keras_forensics.ops.jpeg_codec import jpeg_round_trip
+from keras_forensics.ops.jpeg_grid import jpeg_grid_scores
 from keras_forensics.ops.kernels import bank_kernel
 from keras_forensics.ops.mirroring import mirror
 from keras_forensics.ops.precision import arithmetic_dtype
@@ -37,9 +40,14 @@ __all__ = [
     "arithmetic_dtype",
     "bank_kernel",
     "bayar_kernel",
+    "block_dct",
     "change_data_format",
     "count_codes",
     "exact_denominators",
+    "from_grey_levels",
+    "inverse_block_dct",
+    "jpeg_grid_scores",
+    "jpeg_round_trip",
     "merge_bins",
     "mirror",
     "quantize",

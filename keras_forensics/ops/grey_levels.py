@@ -24,3 +24,19 @@ def to_grey_levels(inputs, value_range, dtype: str = "float32"):
     if (low, high) == (0, 255):
         return inputs
     return (inputs - low) * (255 / (high - low))
+
+
+def from_grey_levels(grey_levels, value_range):
+    """Maps grey levels 0..255 to `value_range`: the inverse of `to_grey_levels`.
+
+    Args:
+        grey_levels: Float tensor of any shape.
+        value_range: `(low, high)`, the values that mean black and white.
+
+    Returns:
+        Tensor of the same shape and dtype.
+    """
+    low, high = arguments.check_value_range(value_range)
+    if (low, high) == (0, 255):
+        return grey_levels
+    return grey_levels * ((high - low) / 255) + low
