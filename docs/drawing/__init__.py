@@ -27,6 +27,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "channel_attention": plots.channel_weights,
     "color_rich_features": rich_models.colour_submodels,
     "cooccurrence2d": rich_models.cooccurrences,
+    "dctr_features": rich_models.dctr_submodels,
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,
     "spam_features": rich_models.spam_triples,

@@ -7,6 +7,7 @@ from keras_forensics.layers.bayar_conv2d import BayarConv2D
 from keras_forensics.layers.channel_attention import ChannelAttention
 from keras_forensics.layers.color_rich_features import ColorRichFeatures
 from keras_forensics.layers.cooccurrence2d import Cooccurrence2D
+from keras_forensics.layers.dctr_features import DCTRFeatures
 from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
@@ -21,6 +22,7 @@ __all__ = [
     "ChannelAttention",
     "ColorRichFeatures",
     "Cooccurrence2D",
+    "DCTRFeatures",
     "ForensicStream",
     "ForensicStreamV3",
     "GatedFusion",
