@@ -256,3 +256,12 @@ def check_truncation(truncation) -> int:
             f"`truncation` must be at most 127. Received: truncation={truncation}"
         )
     return truncation
+
+
+def check_quality(quality) -> float:
+    """Returns a JPEG quality on libjpeg's scale, not only a whole one."""
+    if not (_is_finite(quality) and 1 <= quality <= 100):
+        raise ValueError(
+            f"`quality` must be a number from 1 to 100. Received: quality={quality!r}"
+        )
+    return quality

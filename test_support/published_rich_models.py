@@ -9,7 +9,9 @@ one that does not divide by their number, so that features are whole numbers.
 
 import importlib
 import sys
+import tempfile
 import types
+from pathlib import Path
 
 import numpy as np
 
@@ -103,6 +105,19 @@ def spam(pixels: np.ndarray) -> dict[str, np.ndarray]:
     sealwatch = import_sealwatch()
     with sealwatch.BACKEND_PYTHON:
         return dict(sealwatch.spam.extract(pixels))
+
+
+def dctr(pixels: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unrounded pixels of a grey image's JPEG file, and their features, in float64."""
+    from PIL import Image  # not needed to import this file
+
+    sealwatch = import_sealwatch()
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "image.jpg")
+        Image.fromarray(pixels).save(path, quality=quality)
+        unrounded = sealwatch.tools.jpeg.decompress_from_file(path)
+        features = sealwatch.dctr.extract_from_file(path, qf=quality)
+    return unrounded, np.concatenate([*features.values()])
 
 
 def frequencies(counts: np.ndarray, name: str, total: int) -> np.ndarray:

@@ -243,6 +243,19 @@ CASES = [
         has_gradient=False,
     ),
     Case(
+        kf.DCTRFeatures,
+        {"selected": ("dct_00", "dct_31")},
+        {
+            "quality": 40,
+            "selected": ("dct_07",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        shape=(2, 16, 18, 3),
+        slow_to_compile=True,
+        has_gradient=False,
+    ),
+    Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},
         {"reduction_ratio": 3, "data_format": "channels_first"},

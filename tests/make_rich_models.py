@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from test_support.published_rich_models import count_colours, count_srm, spam
+from test_support.published_rich_models import count_colours, count_srm, dctr, spam
 
 PATH = Path(__file__).parent / "data" / "rich_models.npz"
 
@@ -32,6 +32,7 @@ def grey(image: np.ndarray) -> np.ndarray:
     return image[..., 1]
 
 
+DCTR_QUALITY = 75  # where many residuals are ties
 IMAGES = {"odd": (45, 38, 0), "even": (32, 56, 1)}
 
 
@@ -53,6 +54,7 @@ def compute() -> dict[str, np.ndarray]:
             [colours[key] for key in arrays["colours"]]
         ).astype("int32")
         arrays[f"{name}/spam"] = np.concatenate([*spam(grey(image)).values()])
+    arrays["dctr/pixels"], arrays["dctr"] = dctr(grey(arrays["odd"]), DCTR_QUALITY)
     return arrays
 
 

@@ -11,6 +11,7 @@ was.
 import contextlib
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -20,8 +21,16 @@ from PIL import Image
 
 from benchmarks.record import write_result
 from examples.deepfake_v3.files.files import replacing
-from keras_forensics.layers import ColorRichFeatures, SPAMFeatures, SRMFeatures
+from keras_forensics.layers import (
+    ColorRichFeatures,
+    DCTRFeatures,
+    SPAMFeatures,
+    SRMFeatures,
+)
 from test_support import published_rich_models as published
+
+QUALITIES = (75, 95)
+"""Of the JPEG files whose features are compared."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,11 +103,11 @@ def count_all(image) -> dict[str, np.ndarray]:
     }
 
 
-def kept_counts(path: Path, image) -> dict[str, np.ndarray]:
-    """Those of `count_all`, computed at the first call."""
+def kept_counts(path: Path, count) -> dict[str, np.ndarray]:
+    """What `count` returns, computed at the first call."""
     if not path.exists():
-        with replacing(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **count_all(image))
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
+            np.savez_compressed(file, **count())
     with np.load(path) as arrays:
         return dict(arrays)
 
@@ -147,11 +156,34 @@ def compare_spam(layer, image, counts) -> tuple[int, int]:
     return features.size, differing(features, expected, 1 / (4 * pixels.size))
 
 
-COMPARISONS = {
-    SPAMFeatures: compare_spam,
-    SRMFeatures: compare_srm,
-    ColorRichFeatures: compare_colours,
-}
+def count_dctr(image, quality: int) -> dict[str, np.ndarray]:
+    pixels, features = published.dctr(grey(image), quality)
+    return {"pixels": pixels, "features": features}
+
+
+def compare_dctr(layer, image, counts) -> tuple[int, int]:
+    features = _features(layer, counts["pixels"][..., None])
+    # The largest histograms count four places of the grid, of 8 by 8.
+    count = 16 / counts["pixels"].size
+    return features.size, differing(features, counts["features"], count)
+
+
+def comparisons() -> dict:
+    """`{layer in words: (layer, comparison, name and function of the counts)}`."""
+    whole = ("", count_all)
+    found: dict = {
+        kind.__name__: (kind(dtype="float64"), compare, whole)
+        for kind, compare in (
+            (SPAMFeatures, compare_spam),
+            (SRMFeatures, compare_srm),
+            (ColorRichFeatures, compare_colours),
+        )
+    }
+    for quality in QUALITIES:
+        counted = (f" dctr {quality}", partial(count_dctr, quality=quality))
+        layer = DCTRFeatures(quality, dtype="float64")
+        found[f"DCTRFeatures, quality {quality}"] = (layer, compare_dctr, counted)
+    return found
 
 
 def _features(layer, image) -> np.ndarray:
@@ -191,7 +223,8 @@ def write_table(path: Path, compared: dict[str, dict[str, list]]) -> None:
         notes=(
             "In float64, where rounding is far below one count. sealwatch's counting "
             "of tuples is replaced by one that gives whole numbers; its residuals, "
-            "extremes, quantisation and symmetries are its own."
+            "extremes, quantisation and symmetries are its own. Files for DCTRFeatures "
+            "are written by Pillow, and unrounded pixels are those of sealwatch."
         ),
         compared=compared,
     )
@@ -199,22 +232,21 @@ def write_table(path: Path, compared: dict[str, dict[str, list]]) -> None:
 
 def main(equality: Equality) -> None:
     """Compares all images, and writes the table after each."""
-    path = Path(equality.results_dir) / f"rich_models_{keras.backend.backend()}.json"
-    compared = json.loads(path.read_text())["compared"] if path.exists() else {}
-    layers = {kind: kind(dtype="float64") for kind in COMPARISONS}
+    table = Path(equality.results_dir) / f"rich_models_{keras.backend.backend()}.json"
+    compared = json.loads(table.read_text())["compared"] if table.exists() else {}
+    compare_all = comparisons()
     for folder, size, name, image in read_images(equality):
         key = f"{folder}/{size}/{name}"
-        if key in compared:
-            continue
-        kept = Path(equality.published_dir) / f"{key.replace('/', ' ')}.npz"
-        counts = kept_counts(kept, image)
-        with float64():
-            compared[key] = {
-                kind.__name__: compare(layers[kind], image, counts)
-                for kind, compare in COMPARISONS.items()
-            }
-        print(key, compared[key], flush=True)
-        write_table(path, compared)
+        found = compared.setdefault(key, {})
+        for layer_name, (layer, compare, (kept, count)) in compare_all.items():
+            if layer_name in found:
+                continue
+            path = Path(equality.published_dir) / f"{key.replace('/', ' ')}{kept}.npz"
+            counts = kept_counts(path, partial(count, image))
+            with float64():
+                found[layer_name] = compare(layer, image, counts)
+        print(key, found, flush=True)
+        write_table(table, compared)
 
 
 if __name__ == "__main__":

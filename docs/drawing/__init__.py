@@ -29,6 +29,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "channel_attention": plots.channel_weights,
     "color_rich_features": rich_models.colour_submodels,
     "cooccurrence2d": rich_models.cooccurrences,
+    "dctr_features": rich_models.dctr_submodels,
     "error_level": plots.ghost,
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,

@@ -1,14 +1,19 @@
 """What rich models count, and what they see of embedding."""
 
+import io
+
 import keras
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
+from scipy.fft import dctn, idctn
 
 from docs.drawing import pictures
 from docs.drawing.plots import BLUE, GREY, RED, WIDTH
 from keras_forensics import (
     ColorRichFeatures,
     Cooccurrence2D,
+    DCTRFeatures,
     SPAMFeatures,
     SRMFeatures,
     SRMFilterBank,
@@ -79,6 +84,49 @@ def srm_submodels() -> Figure:
 def colour_submodels() -> Figure:
     """The same for colours, if each is changed by itself, or all in the same way."""
     return _moved(ColorRichFeatures(), pictures.photograph(), 5.2, alike=True)
+
+
+def dctr_submodels() -> Figure:
+    """How much of each submodel embedding in coefficients moves, at quality 90."""
+    coefficients, table = _coefficients(_green()[..., 0], quality=90)
+    random = np.random.default_rng(0)
+    change = random.choice((-1, 1), coefficients.shape)
+    # As embedding does: zeros are left alone, and so are means of blocks.
+    change *= (random.random(coefficients.shape) < CHANGED) & (coefficients != 0)
+    change[..., 0, 0] = 0
+    before, after = (
+        keras.ops.convert_to_numpy(
+            DCTRFeatures(90)(_pixels(each * table)[None, ..., None])
+        ).reshape(8, 8, -1)
+        for each in (coefficients, coefficients + change)
+    )
+    moved = 50 * abs(after - before).sum(-1) / before.sum(-1)
+    figure = Figure((0.62 * WIDTH, 0.5 * WIDTH), layout="constrained")
+    axes = figure.subplots()
+    shown = axes.imshow(moved, cmap="Blues", vmin=0)
+    axes.set(xlabel="frequency across", ylabel="frequency down")
+    bar = figure.colorbar(shown, ax=axes)
+    bar.set_label("moved, per cent", fontsize=9)
+    return figure
+
+
+def _coefficients(grey: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
+    """Quantised coefficients `(rows, columns, 8, 8)`, and the table of a quality."""
+    with io.BytesIO() as file:
+        Image.fromarray(grey).save(file, "JPEG", quality=quality)
+        tables = Image.open(file).quantization  # type: ignore[attr-defined]
+    table = np.reshape(tables[0], (8, 8))
+    height, width = (8 * (side // 8) for side in grey.shape)
+    blocks = grey[:height, :width].reshape(height // 8, 8, width // 8, 8) - 128.0
+    blocks = dctn(blocks.transpose(0, 2, 1, 3), axes=(2, 3), norm="ortho")
+    return np.rint(blocks / table), table
+
+
+def _pixels(coefficients: np.ndarray) -> np.ndarray:
+    """Unrounded pixels of dequantised coefficients."""
+    rows, columns = coefficients.shape[:2]
+    blocks = idctn(coefficients, axes=(2, 3), norm="ortho") + 128
+    return blocks.transpose(0, 2, 1, 3).reshape(8 * rows, 8 * columns)
 
 
 def _moved(layer, picture: np.ndarray, height: float, alike: bool = False) -> Figure:

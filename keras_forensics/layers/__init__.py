@@ -8,6 +8,7 @@ from keras_forensics.layers.block_dct2d import BlockDCT2D
 from keras_forensics.layers.channel_attention import ChannelAttention
 from keras_forensics.layers.color_rich_features import ColorRichFeatures
 from keras_forensics.layers.cooccurrence2d import Cooccurrence2D
+from keras_forensics.layers.dctr_features import DCTRFeatures
 from keras_forensics.layers.error_level import ErrorLevel
 from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
@@ -27,6 +28,7 @@ __all__ = [
     "ChannelAttention",
     "ColorRichFeatures",
     "Cooccurrence2D",
+    "DCTRFeatures",
     "ErrorLevel",
     "ForensicStream",
     "ForensicStreamV3",

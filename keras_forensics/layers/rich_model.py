@@ -8,7 +8,7 @@ from keras_forensics.ops.cooccurrence import EXACT_COUNTS_COMPILE
 
 
 class RichModel(GreyLevelLayer):
-    """Base of layers that compute submodels of whole grey levels.
+    """Base of layers that compute submodels of grey levels, whole ones by default.
 
     Subclasses call `_choose` in their constructor, set `smallest_side`, and define
     `_features` of images `(batch, colours, height, width)`.
@@ -41,7 +41,7 @@ class RichModel(GreyLevelLayer):
         self.feature_count = end
 
     def call(self, inputs):
-        grey = ops.cast(ops.round(self.to_grey_levels(inputs)), "float32")
+        grey = self._grey_levels(inputs)
         if self.data_format == "channels_last":
             grey = ops.transpose(grey, (0, 3, 1, 2))
         _, channels, height, width = ops.shape(grey)
@@ -50,6 +50,9 @@ class RichModel(GreyLevelLayer):
             self._features(images), (-1, channels // self.colours * self.feature_count)
         )
         return ops.cast(features, self.compute_dtype)
+
+    def _grey_levels(self, inputs):
+        return ops.cast(ops.round(self.to_grey_levels(inputs)), "float32")
 
     def compute_output_shape(self, input_shape):
         channels = self.count_channels(input_shape)

@@ -1,5 +1,8 @@
 """What filters are computed in."""
 
+import keras
+import numpy as np
+
 
 def arithmetic_dtype(dtype: str) -> str:
     """The dtype that filters and statistics are computed in, where `dtype` is wanted.
@@ -12,3 +15,12 @@ def arithmetic_dtype(dtype: str) -> str:
         of grey levels.
     """
     return "float64" if dtype == "float64" else "float32"
+
+
+def widest_dtype() -> str:
+    """The float dtype with the most digits: `"float64"`.
+
+    On JAX `"float32"`, unless it was told to enable 64 bits.
+    """
+    number = keras.ops.convert_to_tensor(np.zeros((), "float64"))
+    return keras.backend.standardize_dtype(number.dtype)

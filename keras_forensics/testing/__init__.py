@@ -27,6 +27,7 @@ check_constraint()
 ```
 """
 
+from keras_forensics.testing.features import assert_histograms, assert_invariant
 from keras_forensics.testing.layers import assert_batch_independent, assert_serializable
 from keras_forensics.testing.residuals import (
     assert_bayar_constraint,
@@ -48,6 +49,8 @@ __all__ = [
     "assert_bayar_constraint",
     "assert_exact_residual",
     "assert_high_pass",
+    "assert_histograms",
+    "assert_invariant",
     "assert_serializable",
     "filter_banks",
     "kernels",
