@@ -287,7 +287,7 @@ CASES = [
         {"quality": 70},
         {
             "quality": 30,
-            "subsampling": "4:2:2",
+            "subsampling": "4:4:4",
             "value_range": (0, 1),
             "data_format": "channels_first",
         },

@@ -297,13 +297,14 @@ def test_gradients_equal_finite_differences(case):
 def test_gradients_are_finite_on_flat_and_extreme_images(case):
     layer = case.layer()
     shapes = case.shape if isinstance(case.shape[0], tuple) else [case.shape]
-    for value in (0.0, 255.0):
-        inputs = [np.full(shape, value, "float32") for shape in shapes]
-        weights = np.ones(layer.compute_output_shape(case.shape), "float32")
-        _, of_inputs, of_weights = gradients(
-            layer, inputs, weights, as_one=case.many_operations
-        )
-        assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
+    inputs = [np.zeros(shape, "float32") for shape in shapes]
+    for array in inputs:
+        array[1] = 255
+    weights = np.ones(layer.compute_output_shape(case.shape), "float32")
+    _, of_inputs, of_weights = gradients(
+        layer, inputs, weights, as_one=case.many_operations
+    )
+    assert all(np.isfinite(g).all() for g in of_inputs + of_weights)
 
 
 # Compilation.

@@ -15,8 +15,8 @@ IMAGES = random_images((2, 12, 14, 3))
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_layer_equals_pillow_in_every_policy(data_format, policy):
-    layer = JPEGCompression(70, "4:2:2", data_format=data_format, dtype=policy)
-    expected = pillow_jpeg.round_trip(IMAGES, 70, "4:2:2")
+    layer = JPEGCompression(70, "4:4:4", data_format=data_format, dtype=policy)
+    expected = pillow_jpeg.round_trip(IMAGES, 70, "4:4:4")
     inputs = IMAGES
     if data_format == "channels_first":
         inputs, expected = np.moveaxis(IMAGES, -1, 1), np.moveaxis(expected, -1, 1)

@@ -12,7 +12,7 @@ from tests.backend import as_one_function, random_images
 
 numpy = keras.ops.convert_to_numpy
 # One shape, so that JAX compiles each operation once.
-SHAPE = (6, 12, 14, 3)
+SHAPE = (2, 12, 14, 3)
 IMAGES = random_images(SHAPE)
 
 
@@ -32,10 +32,11 @@ def compressed_on_grid(image, quality, subsampling, top, left, period=16):
 def test_each_image_has_pillows_pixels_at_a_quality_and_grid_of_its_own():
     qualities, subsamplings = (60, 61), ("4:4:4", "4:2:0")
     layer = RandomJPEGCompression(qualities, subsamplings, seed=0)
-    layer.build(SHAPE)
-    outputs = numpy(as_one_function(layer, training=True)(IMAGES))
+    images = random_images((6, *SHAPE[1:]))
+    layer.build(images.shape)
+    outputs = numpy(as_one_function(layer, training=True)(images))
     found = []
-    for image, output in zip(IMAGES, outputs, strict=True):
+    for image, output in zip(images, outputs, strict=True):
         choices = [
             choice
             for choice in itertools.product(
@@ -64,9 +65,9 @@ def test_images_are_kept_to_the_last_digit_unless_drawn():
     images = (IMAGES - 0.25).astype("float32")  # not rounded, not clipped
     np.testing.assert_array_equal(augmented(images, probability=0.0), images)
     layer = RandomJPEGCompression(probability=0.5, grid_shift=False, seed=0)
-    outputs = np.stack([numpy(layer(images, training=True)) for _ in range(5)])
+    outputs = np.stack([numpy(layer(images, training=True)) for _ in range(15)])
     kept = (outputs == images).all((2, 3, 4))
-    assert 5 < kept.sum() < 25
+    assert 5 < kept.sum() < 25  # of 30
     assert (outputs[~kept] == outputs[~kept].round()).all()
 
 
@@ -84,7 +85,7 @@ def test_images_are_compressed_in_fit():
     model.compile("sgd", "mse")
     expected = pillow_jpeg.round_trip(IMAGES, 5)
     inputs = IMAGES.astype("float32")
-    history = model.fit(inputs, expected, batch_size=6, verbose=0)
+    history = model.fit(inputs, expected, batch_size=2, verbose=0)
     assert history.history["loss"] == [0]
 
 
@@ -108,13 +109,13 @@ def test_labels_boxes_and_masks_stay_with_their_images():
     masks = (IMAGES[..., :1] > 99).astype("float32")
     data = {
         "images": IMAGES.astype("float32"),
-        "labels": np.arange(6.0),
+        "labels": np.arange(2.0),
         "segmentation_masks": masks,
     }
     outputs = RandomJPEGCompression(70, grid_shift=False)(data, training=True)
     expected = pillow_jpeg.round_trip(IMAGES, 70)
     np.testing.assert_array_equal(numpy(outputs["images"]), expected)
-    np.testing.assert_array_equal(numpy(outputs["labels"]), np.arange(6))
+    np.testing.assert_array_equal(numpy(outputs["labels"]), np.arange(2))
     np.testing.assert_array_equal(numpy(outputs["segmentation_masks"]), masks)
 
 
@@ -123,7 +124,7 @@ def test_it_works_in_tf_data_on_every_backend(batched):
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     layer = RandomJPEGCompression(70, grid_shift=False)
     dataset = tf.data.Dataset.from_tensor_slices(IMAGES)
-    dataset = dataset.batch(6).map(layer) if batched else dataset.map(layer)
+    dataset = dataset.batch(2).map(layer) if batched else dataset.map(layer)
     actual = np.stack([output.numpy() for output in dataset])
     expected = pillow_jpeg.round_trip(IMAGES, 70)
     np.testing.assert_array_equal(actual.reshape(SHAPE), expected)
@@ -137,7 +138,7 @@ def test_grids_are_moved_in_tf_data_with_sizes_that_only_the_run_knows():
         lambda: [IMAGES, IMAGES[:, :7, :9]], output_signature=signature
     )
     first, second = (output.numpy() for output in dataset.map(layer))
-    assert first.shape == SHAPE and second.shape == (6, 7, 9, 3)
+    assert first.shape == SHAPE and second.shape == (2, 7, 9, 3)
     assert (first != IMAGES).any((1, 2, 3)).all()
 
 
