@@ -228,6 +228,7 @@ class RandomJPEGCompression(_ImagePreprocessingLayer):
             "grid_shift": self.grid_shift,
             "value_range": self.value_range,
             "seed": self.seed,
+            "data_format": self.data_format,  # Keras 3.10 leaves it out
         }
 
 
