@@ -19,7 +19,7 @@ every_subsampling = pytest.mark.parametrize("subsampling", pillow_jpeg.SUBSAMPLI
 
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 70))
 if NAME == "jax":  # compiles for every size
-    SIZES = st.sampled_from([(1, 1), (5, 4), (23, 33)])
+    SIZES = st.sampled_from([(5, 4), (23, 33)])
 BATCH = 4
 
 
