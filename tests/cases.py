@@ -272,7 +272,7 @@ CASES = [
     ),
     Case(
         kf.ErrorLevel,
-        {},
+        {"qualities": (70, 90)},
         {
             "qualities": (50,),
             "subsampling": "4:2:0",

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_forensics import BlockDCT2D, JPEGCompression, jpeg
+from keras_forensics import BlockDCT2D, jpeg
 from tests import pillow_jpeg
 from tests.backend import random_images
 
@@ -26,10 +26,10 @@ def test_quantised_coefficients_are_those_of_the_file(tmp_path):
 
 
 def test_grid_of_the_first_compression_has_most_coefficients_near_zero():
-    compressed = JPEGCompression(80)(random_images((1, 40, 40, 1)))
+    compressed = pillow_jpeg.round_trip(random_images((1, 40, 40, 1)), 80)
     near_zero = {}
     for offset in [(0, 0), (0, 4), (4, 0), (3, 5)]:
-        coefficients = numpy(BlockDCT2D(offset)(compressed - 128))
+        coefficients = numpy(BlockDCT2D(offset)(compressed.astype("float32") - 128))
         near_zero[offset] = (abs(coefficients) < 0.5).mean()
     assert max(near_zero, key=near_zero.get) == (0, 0)
 

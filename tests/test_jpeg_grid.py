@@ -1,14 +1,28 @@
 """Scores of the layer, where the grid is known."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 
 from keras_forensics import JPEGGrid
 from tests import pillow_jpeg
+from tests.backend import as_one_function
 
 numpy = keras.ops.convert_to_numpy
 CROPS = [(0, 0), (3, 6), (7, 1)]
+
+
+@functools.cache
+def grid_layer(value_range=(0, 255)):
+    layer = JPEGGrid(value_range=value_range)
+    layer.build((None, None, None, 3))
+    return as_one_function(layer)
+
+
+def scores_of(images, **options):
+    return numpy(grid_layer(**options)(images.astype("float32")))
 
 
 def noise(quality=None):
@@ -24,7 +38,7 @@ def noise(quality=None):
 
 @pytest.mark.parametrize("quality", [50, 80, 95])
 def test_largest_score_is_where_the_grid_begins(quality):
-    scores = numpy(JPEGGrid()(noise(quality)))
+    scores = scores_of(noise(quality))
     for one, (row, column) in zip(scores, CROPS, strict=True):
         begins = np.unravel_index(one.argmax(), (8, 8))
         assert begins == (-row % 8, -column % 8)
@@ -32,7 +46,7 @@ def test_largest_score_is_where_the_grid_begins(quality):
 
 
 def test_scores_of_images_that_were_never_compressed_are_around_one():
-    scores = numpy(JPEGGrid()(noise()))
+    scores = scores_of(noise())
     assert scores.shape == (3, 8, 8)
     assert 0.5 < scores.min() < scores.max() < 1.5
     np.testing.assert_allclose(scores.mean((1, 2)), 1, rtol=1e-5)
@@ -40,9 +54,9 @@ def test_scores_of_images_that_were_never_compressed_are_around_one():
 
 def test_range_of_the_input_does_not_change_the_scores():
     images = noise(80)
-    expected = numpy(JPEGGrid()(images))
-    scaled = JPEGGrid(value_range=(0, 1))((images / 255).astype("float32"))
-    np.testing.assert_allclose(numpy(scaled), expected, rtol=1e-3)
+    expected = scores_of(images)
+    scaled = scores_of(images / 255, value_range=(0, 1))
+    np.testing.assert_allclose(scaled, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("threshold", [0, -1, None])

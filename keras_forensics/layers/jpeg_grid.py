@@ -53,7 +53,7 @@ class JPEGGrid(GreyLevelLayer):
     import numpy as np
     from keras_forensics.layers import JPEGCompression, JPEGGrid
 
-    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), "uint8")
+    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1), "uint8")
     compressed = np.asarray(JPEGCompression(80)(noise))
     cropped = compressed[:, 3:, 6:]  # the next blocks begin at row 5, column 2
     scores = np.asarray(JPEGGrid()(cropped))[0]

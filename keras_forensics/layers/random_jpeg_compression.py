@@ -68,16 +68,24 @@ class RandomJPEGCompression(_ImagePreprocessingLayer):
     Example:
 
     ```python
+    import keras
     import numpy as np
-    from keras_forensics.layers import RandomJPEGCompression
+    from keras_forensics.layers import RandomJPEGCompression, SRMLayerV3
 
-    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), "uint8")
-    augment = RandomJPEGCompression(quality=(30, 90), seed=1)
-    print(augment(images, training=True).shape)
-    #> (4, 32, 32, 3)
-    unchanged = np.asarray(augment(images, training=False))
-    print(bool((unchanged == images).all()))
-    #> True
+    images = np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), "uint8")
+    model = keras.Sequential(
+        [
+            keras.Input((24, 24, 3)),
+            RandomJPEGCompression(quality=(50, 100), probability=0.5),
+            SRMLayerV3(),  # sees compressed images in fit, and none in predict
+            keras.layers.GlobalMaxPooling2D(),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile("sgd", "binary_crossentropy")
+    model.fit(images, np.arange(8) % 2, verbose=0)
+    print(model.predict(images, verbose=0).shape)
+    #> (8, 1)
     ```
 
     References:
@@ -228,6 +236,7 @@ class RandomJPEGCompression(_ImagePreprocessingLayer):
             "grid_shift": self.grid_shift,
             "value_range": self.value_range,
             "seed": self.seed,
+            "data_format": self.data_format,  # Keras 3.10 leaves it out
         }
 
 

@@ -19,7 +19,7 @@ every_subsampling = pytest.mark.parametrize("subsampling", pillow_jpeg.SUBSAMPLI
 
 SIZES = st.tuples(st.integers(1, 70), st.integers(1, 70))
 if NAME == "jax":  # compiles for every size
-    SIZES = st.sampled_from([(1, 1), (5, 4), (23, 33)])
+    SIZES = st.sampled_from([(5, 4), (23, 33)])
 BATCH = 4
 
 
@@ -112,6 +112,27 @@ def test_pixels_equal_pillows_at_every_quality(subsampling, record_property):
     record_property("counted", ["JPEG values equal to Pillow's", counted])
 
 
+def requantized(planes, tables):
+    """Multiples of the tables, of luma and of chroma in 4:2:0."""
+    ops = keras.ops
+    tables = ops.convert_to_tensor(tables, "float32")
+
+    def compute(planes):
+        luma, chroma = jpeg_codec.to_luma_and_chroma(planes, ops)
+        chroma = jpeg_codec.chroma_coefficients(chroma, "4:2:0", ops)
+        luma = jpeg_codec.luma_coefficients(luma, ops)
+        return [
+            jpeg_codec.requantize(coefficients, table, ops)
+            for coefficients, table in zip((luma, chroma), tables, strict=True)
+        ]
+
+    if NAME == "jax":
+        import jax
+
+        compute = jax.jit(compute)
+    return compute(planes)
+
+
 def test_coefficients_equal_those_of_the_file(tmp_path, record_property):
     pytest.importorskip("jpeglib", reason="jpeglib is not installed")
     ops = keras.ops
@@ -121,18 +142,11 @@ def test_coefficients_equal_those_of_the_file(tmp_path, record_property):
     stored = jpeg.read_coefficients(path)
 
     planes = ops.convert_to_tensor(np.moveaxis(images, -1, 0).astype("int32"))
-    luma, chroma = jpeg_codec.to_luma_and_chroma(planes, ops)
-    tables = ops.convert_to_tensor(quantization_tables.standard(80), "float32")
-    planes = [
-        (jpeg_codec.luma_coefficients(luma, ops), tables[0]),
-        (jpeg_codec.chroma_coefficients(chroma, "4:2:0", ops), tables[1]),
-    ]
+    tables = quantization_tables.standard(80)
     actual = []
-    for coefficients, table in planes:
-        multiples = numpy(jpeg_codec.requantize(coefficients, table, ops))
-        table = numpy(table).reshape(8, 8, 1, 1, 1, 1)
-        quantized = np.moveaxis(multiples // table, (0, 1), (-2, -1))
-        actual += list(quantized[:, 0])
+    for multiples, table in zip(requantized(planes, tables), tables, strict=True):
+        quantized = numpy(multiples) // table.reshape(8, 8, 1, 1, 1, 1)
+        actual += list(np.moveaxis(quantized, (0, 1), (-2, -1))[:, 0])
     for ours, theirs in zip(actual, stored.coefficients, strict=True):
         np.testing.assert_array_equal(ours, theirs)
         record_property("counted", ["JPEG coefficients equal to a file's", ours.size])
