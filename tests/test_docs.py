@@ -44,6 +44,8 @@ def test_example_prints_what_it_shows(
     backend = example.prefix_settings().get("backend", keras.backend.backend())
     if backend != keras.backend.backend():
         pytest.skip(f"the page says that it needs {backend}")
+    if needed := example.prefix_settings().get("needs"):
+        pytest.importorskip(needed, reason=f"the page says that it needs {needed}")
     # Its rewritten tracebacks crash pytest on Python 3.11; the plain ones do not.
     monkeypatch.setattr(
         "pytest_examples.run_code.create_example_traceback", lambda *_: None
