@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_forensics import BlockDCT2D, jpeg
-from tests import pillow_jpeg
+from test_support import pillow_jpeg
 from tests.backend import random_images
 
 numpy = keras.ops.convert_to_numpy

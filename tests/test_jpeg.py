@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_forensics import jpeg, quantization_tables
-from tests import pillow_jpeg
+from test_support import pillow_jpeg
 
 EXAMPLE = quantization_tables.standard(50)  # scaled by 1
 

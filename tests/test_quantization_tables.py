@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, JpegPresets
 
 from keras_forensics import quantization_tables
-from tests import pillow_jpeg
+from test_support import pillow_jpeg
 
 
 @pytest.mark.parametrize("quality", range(1, 101))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_forensics import RandomJPEGCompression
-from tests import pillow_jpeg
+from test_support import pillow_jpeg
 from tests.backend import as_one_function, random_images
 
 numpy = keras.ops.convert_to_numpy

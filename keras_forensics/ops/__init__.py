@@ -17,7 +17,6 @@ print(ops.residual_conv(grey, taps.astype("float32")).shape)
 """
 
 from keras_forensics.ops.bayar import bayar_kernel
-from keras_forensics.ops.block_dct import block_dct, inverse_block_dct
 from keras_forensics.ops.convolution import residual_conv, residual_conv_shape
 from keras_forensics.ops.cooccurrence import (
     count_codes,
@@ -28,6 +27,7 @@ from keras_forensics.ops.cooccurrence import (
     tuple_codes,
 )
 from keras_forensics.ops.data_format import change_data_format, runnable_data_format
+from keras_forensics.ops.dct import block_dct, inverse_block_dct
 from keras_forensics.ops.division import exact_denominators
 from keras_forensics.ops.grey_levels import from_grey_levels, to_grey_levels
 from keras_forensics.ops.jpeg_codec import jpeg_round_trip

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_forensics.ops.block_dct import dct_matrix
+from keras_forensics.ops.dct import dct_matrix
 
 
 def jpeg_grid_scores(luma, threshold: float = 1.0):

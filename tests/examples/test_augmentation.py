@@ -56,6 +56,18 @@ def test_a_quarter_of_the_images_lose_a_small_rectangle():
     assert changed[erased].mean(axis=(1, 2)).max() < 0.15
 
 
+def test_the_asked_share_of_images_is_compressed_as_jpeg():
+    x = np.repeat(images()[..., :1], 3, axis=-1)
+    assert len(build_augmentation(seed=0).layers) == 3
+    _, _, compression, _ = build_augmentation(seed=0, jpeg_share=0.25).layers
+    y = ops.convert_to_numpy(compression(x, training=True))
+    compressed = (y != x).any(axis=(1, 2, 3))
+    assert 5 < compressed.sum() < 28
+    # At different qualities.
+    errors = abs(y - x)[compressed].mean((1, 2, 3))
+    assert errors.max() > 2 * errors.min() > 0
+
+
 def test_nothing_is_augmented_outside_training():
     x = images()
     y = build_augmentation(seed=0)(x, training=False)
@@ -65,7 +77,7 @@ def test_nothing_is_augmented_outside_training():
 def test_augmentation_computes_in_float32_under_a_16_bit_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        augmentation = build_augmentation(seed=0)
+        augmentation = build_augmentation(seed=0, jpeg_share=0.5)
     finally:
         keras.config.set_dtype_policy("float32")
     assert {layer.compute_dtype for layer in augmentation.layers} == {"float32"}

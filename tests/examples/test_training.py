@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.loading.data import ImageList, check_data_dir
 from examples.deepfake_v3.loading.pipeline import PixelCache
 from examples.deepfake_v3.options.fine_tune import FineTuneConfig
@@ -304,6 +305,19 @@ def test_labels_are_smoothed(stage):
 def test_augmentation_can_be_left_out(stage):
     assert compiled(stage)["trainer"].augmentation is not None
     assert compiled(stage, {"augment": False})["trainer"].augmentation is None
+
+
+def test_augmentation_compresses_as_many_images_as_asked_for(stage):
+    layers = compiled(stage)["trainer"].augmentation.layers
+    assert not [layer for layer in layers if hasattr(layer, "quality")]
+    layers = compiled(stage, {"jpeg_augment": 0.5})["trainer"].augmentation.layers
+    (compression,) = [layer for layer in layers if hasattr(layer, "quality")]
+    assert compression.probability == 0.5
+
+
+def test_jpeg_augmentation_without_augmentation_is_refused():
+    with pytest.raises(InputError, match=r"`jpeg_augment` needs `augment`.*0\.5"):
+        TrainingOptions(jpeg_augment=0.5, augment=False)
 
 
 def test_training_images_can_be_limited(stage):

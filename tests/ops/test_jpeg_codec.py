@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keras_forensics import jpeg, quantization_tables
 from keras_forensics.ops import jpeg_codec, jpeg_round_trip
 from keras_forensics.testing import uint8_images
-from tests import pillow_jpeg
+from test_support import pillow_jpeg
 from tests.backend import NAME
 
 numpy = keras.ops.convert_to_numpy

@@ -5,7 +5,7 @@ import numpy as np
 from scipy.fft import dctn
 
 from keras_forensics.ops import jpeg_grid_scores
-from tests import pillow_jpeg
+from test_support import pillow_jpeg
 from tests.backend import NAME
 
 numpy = keras.ops.convert_to_numpy

@@ -3,6 +3,7 @@
 import dataclasses
 
 from examples.deepfake_v3.checks import check_positive, check_range
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.options.choices import Distribute, MixedPrecision, Pipeline
 
 
@@ -27,6 +28,9 @@ class TrainingOptions:
     show every image once. Fewer make less to lose of long epochs."""
     augment: bool = True
     """Flip and shift images, and erase rectangles of them, at random."""
+    jpeg_augment: float = 0.0
+    """Share of the training images, 0 to 1, that are compressed as JPEG, each at a
+    quality of its own from 30 to 100 and on a grid of its own; part of `augment`."""
     max_images_per_class: int | None = None
     """Train on this many images a class only, for quick experiments."""
     shuffle_labels: bool = False
@@ -56,6 +60,12 @@ class TrainingOptions:
             check_range(name, getattr(self, name), 0)
         if self.cache_gb is not None:
             check_range("cache_gb", self.cache_gb, 0)
+        check_range("jpeg_augment", self.jpeg_augment, 0, 1)
+        if self.jpeg_augment and not self.augment:
+            raise InputError(
+                "`jpeg_augment` needs `augment`. "
+                f"Received: jpeg_augment={self.jpeg_augment}, augment={self.augment}"
+            )
         check_positive("clipnorm", self.clipnorm)
         check_range("patience", self.patience, 1)
         for name in ("max_images_per_class", "steps_per_epoch"):

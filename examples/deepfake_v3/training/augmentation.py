@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_forensics import RandomJPEGCompression
+
 
 class RandomShift(keras.layers.Layer):
     """Moves each image by whole pixels; what comes in at the border is a reflection.
@@ -41,24 +43,30 @@ class RandomShift(keras.layers.Layer):
         return (size - 1) - ops.abs((size - 1) - places)
 
 
-def build_augmentation(seed: int = 0) -> keras.Sequential:
-    """Horizontal flips, small shifts and random erasing.
+def build_augmentation(seed: int = 0, jpeg_share: float = 0.0) -> keras.Sequential:
+    """Horizontal flips, small shifts, JPEG compression if asked for, random erasing.
 
     Quarter turns and changes of brightness and contrast are left out on purpose: with
     them, detectors were worse on val.
 
     Args:
         seed: Seed of the random draws.
+        jpeg_share: Share of images that are compressed, 0 to 1.
 
     Returns:
         Model of `(batch, size, size, 3)` images in grey levels 0..255, float32. It
         computes in float32 under any policy, since 16 bits would quantise.
     """
     layers = keras.layers
+    compression = RandomJPEGCompression(
+        quality=(30, 100), probability=jpeg_share, seed=seed + 3, dtype="float32"
+    )
     return keras.Sequential(
         [
             layers.RandomFlip("horizontal", seed=seed, dtype="float32"),
             RandomShift(0.1, seed + 1, dtype="float32"),
+            # After all that moves pixels, as in a file.
+            *([compression] if jpeg_share else []),
             # A single number would draw the chance from 0 to it.
             layers.RandomErasing(
                 (0.25, 0.25),

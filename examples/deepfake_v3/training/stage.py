@@ -173,7 +173,8 @@ def train_stage(
         **feed,
     )
     trainer = AugmentedTrainer(
-        model, build_augmentation(seed) if options.augment else None
+        model,
+        build_augmentation(seed, options.jpeg_augment) if options.augment else None,
     )
     trainer.compile(
         build_optimizer(options, stage, steps),

@@ -17,6 +17,11 @@ def encode(pixels, quality, subsampling="4:2:0") -> bytes:
     return file.getvalue()
 
 
+def decode(file: bytes):
+    """The pixels of a file, uint8."""
+    return np.asarray(Image.open(io.BytesIO(file)))
+
+
 def round_trip(images, qualities, subsampling="4:2:0"):
     """What a batch of uint8 images `(batch, height, width, channels)` is as files.
 
@@ -29,6 +34,6 @@ def round_trip(images, qualities, subsampling="4:2:0"):
     qualities = np.broadcast_to(qualities, len(images)).tolist()
     for pixels, quality in zip(images, qualities, strict=True):
         pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-        file = io.BytesIO(encode(pixels, quality, subsampling))
-        opened.append(np.asarray(Image.open(file)).reshape(images.shape[1:]))
+        file = encode(pixels, quality, subsampling)
+        opened.append(decode(file).reshape(images.shape[1:]))
     return np.stack(opened)
