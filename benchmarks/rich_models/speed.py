@@ -19,7 +19,12 @@ from PIL import Image
 
 from benchmarks.record import backend_and_device, write_result
 from benchmarks.speed.timing import compiled_forward
-from keras_forensics.layers import ColorRichFeatures, SPAMFeatures, SRMFeatures
+from keras_forensics.layers import (
+    ColorRichFeatures,
+    DCTRFeatures,
+    SPAMFeatures,
+    SRMFeatures,
+)
 from test_support.published_rich_models import import_sealwatch
 
 
@@ -54,6 +59,7 @@ def published(name: str):
         "SRM q1": lambda image: sealwatch.srmq1.extract(image[..., 1]),
         "SRM full": lambda image: sealwatch.srm.extract(image[..., 1]),
         "colour": lambda image: sealwatch.crm.extract(image, Tc=3),
+        "DCTR": lambda image: sealwatch.dctr.extract(image[..., 1] - 128.0, 4),
     }[name]
 
 
@@ -62,6 +68,7 @@ LAYERS = {
     "SRM q1": lambda: SRMFeatures("q1"),
     "SRM full": lambda: SRMFeatures(),
     "colour": lambda: ColorRichFeatures(),
+    "DCTR": lambda: DCTRFeatures(),
 }
 
 
@@ -105,6 +112,8 @@ def main(speed: Speed) -> None:
         if speed.what and name not in speed.what:
             continue
         one = image[None] if name == "colour" else image[None, ..., 1:2]
+        if name == "DCTR":  # pixels of which nobody knows that they are whole
+            one = one.astype("float64")
         many = np.concatenate(
             [np.roll(one, 17 * k, 1) for k in range(speed.batch_size)]
         )
