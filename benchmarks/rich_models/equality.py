@@ -4,8 +4,8 @@
         --data-dirs DIR DIR --published-dir DIR
 
 Needs the extra `reference`. What sealwatch counts takes most of the time: it is kept in
-`--published-dir`, for the other backends too. A run that was stopped goes on where it
-was.
+`--published-dir`, for the other backends, one after the other. A run that was stopped
+goes on where it was.
 """
 
 import contextlib
@@ -224,7 +224,8 @@ def write_table(path: Path, compared: dict[str, dict[str, list]]) -> None:
             "In float64, where rounding is far below one count. sealwatch's counting "
             "of tuples is replaced by one that gives whole numbers; its residuals, "
             "extremes, quantisation and symmetries are its own. Files for DCTRFeatures "
-            "are written by Pillow, and unrounded pixels are those of sealwatch."
+            "are written by Pillow, and unrounded pixels are those of sealwatch. A "
+            "table can grow over several runs: the command is that of the last."
         ),
         compared=compared,
     )
