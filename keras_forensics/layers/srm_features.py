@@ -38,7 +38,7 @@ class SRMFeatures(RichModel):
     Take it to detect adaptive embedding, or as features of texture and noise for a
     linear or ensemble classifier. For a first look `"q1"`, or a few `selected`
     submodels, do with a third of the time. In images that were compressed after what is
-    looked for, `DCTRFeatures` and `GFRFeatures` see more.
+    looked for, `DCTRFeatures` sees more.
 
     Args:
         model: `"full"` (106 submodels, 34,671 features) or `"q1"`, those of
