@@ -63,7 +63,8 @@ class DCTRFeatures(RichModel):
         Quantised coefficients make many residuals exact ties, half way between two
         multiples of the step. They are rounded up, as published, if they are known to
         6 digits: with inputs in float64, and on JAX only where it was told to enable 64
-        bits. In float32, a few of ten thousand residuals fall into the next bin.
+        bits. In float32, up to 6 of 10,000 residuals of a photograph fall into the next
+        bin (at quality 95; 0.3 at 75), and up to a tenth of those in one histogram.
 
         On TensorFlow, exact counting has no XLA form: Keras compiles models with this
         layer without it.
