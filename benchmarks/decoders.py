@@ -8,6 +8,7 @@ On TensorFlow, whose decoder it is about.
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -46,7 +47,9 @@ class Benchmark:
     """Folder of lossless photographs."""
     faces: str
     """Images, as faces/{train,test}/{real,fake}/*.jpg."""
-    train_images: int = 1500
+    tables: tuple[Literal["pixels", "verdicts"], ...] = ("pixels", "verdicts")
+    """What to measure."""
+    train_images: int = 500
     """Training images a class, drawn anew for each seed."""
     test_images: int = 1000
     """Test images a class."""
@@ -185,7 +188,15 @@ def compare_verdicts(benchmark: Benchmark) -> list[list]:
 
 
 def main(benchmark: Benchmark) -> None:
-    """Writes both tables."""
+    """Writes the tables."""
+    if "pixels" in benchmark.tables:
+        write_pixels(benchmark)
+    if "verdicts" in benchmark.tables:
+        write_verdicts(benchmark)
+
+
+def write_pixels(benchmark: Benchmark) -> None:
+    """What differs on photographs."""
     paths = sorted(Path(benchmark.photographs).glob("*.png"))
     photographs = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
     write_result(
@@ -204,6 +215,10 @@ def main(benchmark: Benchmark) -> None:
         rows=compare_pixels(photographs),
         notes="A pixel differs if one of its colours does.",
     )
+
+
+def write_verdicts(benchmark: Benchmark) -> None:
+    """What a detector loses on faces."""
     write_result(
         f"{benchmark.results_dir}/decoders_verdicts.json",
         title="A detector behind another decoder",
