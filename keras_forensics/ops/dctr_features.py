@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_forensics.ops.cooccurrence import count_codes
+from keras_forensics.ops.dct import dct_matrix
 
 MODES: tuple[tuple[int, int], ...] = tuple(np.ndindex(8, 8))
 """Frequencies down and across, in the published order."""
@@ -30,7 +31,7 @@ def dctr_features(pixels, modes, step: float, truncation: int, dtype="float32"):
     Returns:
         Tensor of shape `(batch, len(modes) * PHASES * (truncation + 1))`.
     """
-    matrix = _dct_matrix()
+    matrix = dct_matrix()
     columns = sorted({column for _, column in modes})
     across = _convolve(pixels, matrix[columns], axis=2)
     phases = _phases(across)
@@ -46,14 +47,6 @@ def dctr_features(pixels, modes, step: float, truncation: int, dtype="float32"):
         frequencies = ops.reshape(frequencies, (len(rows), -1, size))
         features |= {(row, column): frequencies[k] for k, row in enumerate(rows)}
     return ops.concatenate([features[mode] for mode in modes], axis=-1)
-
-
-def _dct_matrix() -> np.ndarray:
-    """The orthonormal 8-point DCT-II, float64 of shape `(8, 8)`: frequency, sample."""
-    frequency, sample = np.ogrid[:8, :8]
-    matrix = np.cos((2 * sample + 1) * frequency * np.pi / 16) / 2
-    matrix[0] /= np.sqrt(2)
-    return matrix
 
 
 def _convolve(maps, kernels: np.ndarray, axis: int):
