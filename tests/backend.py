@@ -119,7 +119,7 @@ def compiled(layer):
     if NAME == "tensorflow":
         import tensorflow as tf
 
-        return tf.function(layer, jit_compile=layer.supports_jit)
+        return tf.function(layer, jit_compile=getattr(layer, "supports_jit", True))
     if NAME == "jax":
         import jax
 
