@@ -83,7 +83,7 @@ class RandomJPEGCompression(_ImagePreprocessingLayer):
         ]
     )
     model.compile("sgd", "binary_crossentropy")
-    model.fit(images, np.arange(8) % 2, verbose=0)
+    model.fit(images, np.arange(8, dtype="int32") % 2, verbose=0)
     print(model.predict(images, verbose=0).shape)
     #> (8, 1)
     ```
