@@ -21,7 +21,7 @@ from scipy import ndimage
 
 from benchmarks.record import write_result
 from keras_forensics import BayarConv2D, SRMFilterBank, filters
-from test_support.runtimes import RUNTIMES, export, openvino_precision, run
+from test_support.runtimes import RUNTIMES, each_option, export, run
 
 BANKS = {
     "`v3`": {"bank": "v3"},
@@ -191,19 +191,8 @@ def measure(benchmark: Benchmark) -> list[dict]:
         model = as_model(layer, benchmark.image_size)
         by_keras = model.predict(pixels, verbose=0)
         compare("Keras", what, "predict", by_keras, residuals)
-        for name, runtime in RUNTIMES.items():
-            if backend not in runtime.needs:
-                continue
-            if missing := runtime.missing():
-                sys.exit(f"{name} needs {', '.join(missing)}")
-            with tempfile.TemporaryDirectory() as folder:
-                at = Path(folder)
-                export(model, name, at)
-                for option, arguments in runtime.options.items():
-                    if name == "OpenVINO":
-                        option += f" ({openvino_precision(at, **arguments)})"
-                    actual = run(name, at, pixels, **arguments)
-                    compare(name, what, option, actual, residuals)
+        for name, option, run_file in each_option(model):
+            compare(name, what, option, run_file(pixels), residuals)
         if backend == "tensorflow":
             with tempfile.TemporaryDirectory() as folder:
                 at = Path(folder)

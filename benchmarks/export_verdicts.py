@@ -28,7 +28,7 @@ from examples.deepfake_v3.loading.images import crop_to_size, read_image
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import read_metadata
 from keras_forensics import ForensicStreamV3
-from test_support.runtimes import RUNTIMES, export, openvino_precision, run
+from test_support.runtimes import each_option
 
 BATCH_SIZE = 25
 
@@ -81,44 +81,31 @@ def measure(benchmark: Benchmark) -> list[dict]:
     found = []
     for what, model in models(detector):
         expected = model.predict(images, batch_size=BATCH_SIZE, verbose=0)
-        for name, runtime in RUNTIMES.items():
-            if keras.backend.backend() not in runtime.needs:
-                continue
-            if missing := runtime.missing():
-                sys.exit(f"{name} needs {', '.join(missing)}")
-            with tempfile.TemporaryDirectory() as folder:
-                at = Path(folder)
-                export(model, name, at)
-                for option, arguments in runtime.options.items():
-                    if name == "OpenVINO":
-                        option += f" ({openvino_precision(at, **arguments)})"
-                    outputs = np.concatenate(
-                        [
-                            run(name, at, part, **arguments)
-                            for part in np.array_split(images, parts)
-                        ]
-                    )
-                    if what == "detector":
-                        row = compare(
-                            lambda batch, outputs=outputs: outputs,
-                            images,
-                            expected[:, 0],
-                            threshold,
-                            (len(images),),
-                        )
-                    else:
-                        largest = float(abs(outputs - expected).max())
-                        row = {"largest_difference": largest, "agreement": None}
-                    found.append(
-                        {
-                            "runtime": name,
-                            "backend": keras.backend.backend(),
-                            "what": what,
-                            "option": option,
-                            **row,
-                        }
-                    )
-                    print(*found[-1].values(), flush=True)
+        for name, option, run_file in each_option(model):
+            outputs = np.concatenate(
+                [run_file(part) for part in np.array_split(images, parts)]
+            )
+            if what == "detector":
+                row = compare(
+                    lambda batch, outputs=outputs: outputs,
+                    images,
+                    expected[:, 0],
+                    threshold,
+                    (len(images),),
+                )
+            else:
+                largest = float(abs(outputs - expected).max())
+                row = {"largest_difference": largest, "agreement": None}
+            found.append(
+                {
+                    "runtime": name,
+                    "backend": keras.backend.backend(),
+                    "what": what,
+                    "option": option,
+                    **row,
+                }
+            )
+            print(*found[-1].values(), flush=True)
     return found
 
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import importlib.util
+import sys
+import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +199,27 @@ def run(name: str, folder: Path, images: np.ndarray, **options) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return RUNTIMES[name].open(folder, **options)(images)
+
+
+def each_option(model: keras.Model) -> Iterator[tuple[str, str, Run]]:
+    """Exports a model for all runtimes that the backend in use can write for.
+
+    Yields:
+        The runtime, the name of a way to run it (for OpenVINO with the type that it
+        says it computes in), and what runs the file that way.
+    """
+    for name, runtime in RUNTIMES.items():
+        if keras.backend.backend() not in runtime.needs:
+            continue
+        if missing := runtime.missing():
+            sys.exit(f"{name} needs {', '.join(missing)}")
+        with tempfile.TemporaryDirectory() as folder:
+            at = Path(folder)
+            export(model, name, at)
+            for option, arguments in runtime.options.items():
+                if name == "OpenVINO":
+                    option += f" ({openvino_precision(at, **arguments)})"
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    run_file = runtime.open(at, **arguments)
+                yield name, option, run_file
