@@ -90,12 +90,7 @@ def check_kernel_size(kernel_size) -> tuple[int, int]:
 
 def check_normalization(normalization) -> str:
     """Returns `normalization`, one of those of the Bayar constraint."""
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"`normalization` must be one of {NORMALIZATIONS}. "
-            f"Received: normalization={normalization!r}"
-        )
-    return normalization
+    return _check_choice("normalization", normalization, NORMALIZATIONS)
 
 
 def check_threshold(threshold) -> float | None:
@@ -121,12 +116,7 @@ def check_value_range(value_range) -> tuple[float, float]:
 
 def check_subsampling(subsampling) -> str:
     """Returns the name of a chroma subsampling."""
-    if subsampling not in SUBSAMPLINGS:
-        raise ValueError(
-            f"`subsampling` must be one of {SUBSAMPLINGS}. "
-            f"Received: subsampling={subsampling!r}"
-        )
-    return subsampling
+    return _check_choice("subsampling", subsampling, SUBSAMPLINGS)
 
 
 def check_subsamplings(subsampling) -> tuple[str, ...]:
@@ -147,11 +137,7 @@ def check_subsamplings(subsampling) -> tuple[str, ...]:
 def check_quality_range(quality) -> tuple[int, int]:
     """Returns one quality, or the lowest and the highest, as a pair."""
     pair = quality if isinstance(quality, (list, tuple)) else (quality, quality)
-    if (
-        len(pair) != 2
-        or not all(hasattr(q, "__index__") and 1 <= q <= 100 for q in pair)
-        or pair[0] > pair[1]
-    ):
+    if len(pair) != 2 or not all(map(_is_whole_quality, pair)) or pair[0] > pair[1]:
         raise ValueError(
             "`quality` must be an integer from 1 to 100, or a tuple (lowest, highest) "
             f"of them. Received: quality={quality!r}"
@@ -164,7 +150,7 @@ def check_qualities(qualities) -> tuple[int, ...]:
     if not (
         isinstance(qualities, (list, tuple))
         and len(qualities) > 0
-        and all(hasattr(q, "__index__") and 1 <= q <= 100 for q in qualities)
+        and all(map(_is_whole_quality, qualities))
     ):
         raise ValueError(
             "`qualities` must be a tuple of integers from 1 to 100. "
@@ -206,11 +192,19 @@ def check_grid_offset(offset) -> tuple[int, int]:
 
 def check_frequency_order(order) -> str:
     """Returns the name of an order of DCT coefficients."""
-    if order not in FREQUENCY_ORDERS:
+    return _check_choice("order", order, FREQUENCY_ORDERS)
+
+
+def _check_choice(name: str, value, choices: tuple[str, ...]) -> str:
+    if value not in choices:
         raise ValueError(
-            f"`order` must be one of {FREQUENCY_ORDERS}. Received: order={order!r}"
+            f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )
-    return order
+    return value
+
+
+def _is_whole_quality(value) -> bool:
+    return hasattr(value, "__index__") and 1 <= value <= 100
 
 
 def _is_finite(value) -> bool:
