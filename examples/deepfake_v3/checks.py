@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from examples.deepfake_v3.errors import InputError
 
-Criterion = Literal["f1", "youden", "balanced"]
+Criterion = Literal["f1", "youden", "balanced", "false_alarms"]
 """What a threshold may serve best."""
 
 

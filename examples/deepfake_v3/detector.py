@@ -215,7 +215,7 @@ class Detector:
         (score,) = score_crops(self.model, [crop])
         file = None if isinstance(image, np.ndarray) else os.fspath(image)
         prediction = self._finish(_Pending(file, count=1, scores=[score]))
-        return self._explainer.explain(photograph, prediction, self.metadata.threshold)
+        return self._explainer.explain(photograph, prediction)
 
     def _make_explainer(self) -> "Explainer":
         if isinstance(self.model, Opened):
@@ -248,6 +248,7 @@ class Detector:
             score=score,
             probability=probability,
             verdict=verdict,
+            threshold=self.metadata.threshold,
             grid=image.grid,
             map=score_map,
         )

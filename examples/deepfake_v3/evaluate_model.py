@@ -17,6 +17,7 @@ from examples.deepfake_v3.evaluation.calibration import (
     measure_calibration,
 )
 from examples.deepfake_v3.evaluation.comparison import compare
+from examples.deepfake_v3.evaluation.evidence import measure_evidence
 from examples.deepfake_v3.evaluation.figures import draw_figures, save_figures
 from examples.deepfake_v3.evaluation.logits import at_temperature
 from examples.deepfake_v3.evaluation.metrics import (
@@ -53,7 +54,8 @@ def evaluate_model_v3(
           images per split, "lost", how many others could no longer be read after the
           check and are left out.
         - "default_threshold" and "optimal_threshold": `compute_metrics` on test; the
-          latter None without `optimize_threshold`. "threshold_criterion".
+          latter None without `optimize_threshold`. "threshold_criterion", and
+          "threshold_on_val", what the threshold does on val.
         - "intervals": the same metrics with 95 % intervals, by threshold, and "test",
           how many images and clusters, and "group_source", where those come from.
         - "calibration": "temperature", and "before" and "after" it on test.
@@ -90,6 +92,7 @@ def evaluate_model_v3(
         optimal = compute_metrics(test.labels, test.scores, _threshold(config, val))
     threshold = optimal["threshold"]
     temperature = fit_temperature(val.labels, val.scores)
+    behind = measure_evidence(val.labels, val.scores, threshold)
     intervals = {
         name: test.measure(metrics["threshold"])
         for name, metrics in (
@@ -111,6 +114,7 @@ def evaluate_model_v3(
         "default_threshold": default,
         "optimal_threshold": optimal if config.optimize_threshold else None,
         "threshold_criterion": config.threshold_criterion,
+        "threshold_on_val": dataclasses.asdict(behind),
         "intervals": {
             "test": test.counts(),
             "group_source": scorer.group_source,
@@ -149,6 +153,8 @@ def evaluate_model_v3(
         split: int(scorer.lost.marked(images).sum()) for split, images in splits.items()
     }
     results["notes"] = judge(results)
+    if config.optimize_threshold:
+        results["notes"] += behind.weaknesses()
     with replacing(reports / "evaluation.json") as partial:
         partial.write_text(json.dumps(results, indent=2) + "\n")
     write_card(

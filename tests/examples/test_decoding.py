@@ -71,7 +71,8 @@ def test_unreadable_files_say_why_and_the_others_are_read(files, tmp_path):
     reasons = [str(found[path]) for path in bad]
     assert all(isinstance(found[path], UnusableImageError) for path in bad)
     assert "truncated" in reasons[0]
-    assert reasons[1] == reasons[3] == "not a regular file"
+    assert reasons[1] == "not a regular file"
+    assert reasons[3] == "a folder, not a file"
     assert "No such file" in reasons[2]
     np.testing.assert_array_equal(found[files[0]], pixels_of(files[0]))
 

@@ -1,6 +1,7 @@
 """`predict`: every file gets its row, whatever it holds."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -15,8 +16,15 @@ from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.model_files.evidence import Evidence
+from examples.deepfake_v3.model_files.metadata import replace_metadata
 from examples.deepfake_v3.prediction.prediction import Prediction
-from test_support.brightness import SIZE, save_brightness_detector
+from test_support.brightness import (
+    SIZE,
+    metadata_with,
+    save_brightness_detector,
+    save_brightness_model,
+)
 
 pytestmark = pytest.mark.backends
 
@@ -87,9 +95,44 @@ def test_folder_gives_a_row_for_each_image_and_the_code_for_unreadable_ones(
 def test_exit_code_is_0_when_all_are_scored(model, images, capsys):
     assert run(model, images / "dark.png", images / "bright.png") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].split() == ["verdict", "probability", "score", "file"]
-    assert out[1].split() == ["real", "0.3333", "0.2000", str(images / "dark.png")]
-    assert out[2].split() == ["fake", "0.6667", "0.8000", str(images / "bright.png")]
+    assert [re.split("  +", line) for line in out] == [
+        ["verdict", "probability", "score", "why", "file"],
+        ["real", "0.3333", "0.2000", "below the threshold 0.3", f"{images}/dark.png"],
+        ["fake", "0.6667", "0.8000", "above the threshold 0.3", f"{images}/bright.png"],
+    ]
+
+
+def test_a_verdict_that_contradicts_its_probability_says_why(tmp_path, capsys):
+    save_brightness_detector(tmp_path / "model.keras", 0.03)
+    Image.new("RGB", (40, 40), (10, 10, 10)).save(tmp_path / "dark.png")
+    for form in ("table", "jsonl", "csv"):
+        assert (
+            run(tmp_path / "model.keras", tmp_path / "dark.png", "--format", form) == 0
+        )
+        out = capsys.readouterr().out
+        assert "fake" in out and "above the threshold 0.03" in out
+    assert "threshold" in out.splitlines()[0].split(",")
+    assert "0.03" in out.splitlines()[1].split(",")
+
+
+def test_a_threshold_without_support_is_warned_of(tmp_path, images, capsys):
+    evidence = Evidence(
+        real=20,
+        fake=2,
+        auc=0.19,
+        auc_low=0.0,
+        auc_high=0.45,
+        false_alarms=20,
+        misses=0,
+    )
+    save_brightness_model(tmp_path / "weak.keras")
+    metadata = dataclasses.replace(metadata_with(THRESHOLD), evidence=evidence)
+    replace_metadata(tmp_path / "weak.keras", metadata)
+    assert run(tmp_path / "weak.keras", images / "dark.png") == 0
+    err = capsys.readouterr().err
+    assert "WARNING: The threshold was chosen on 2 fake images of val" in err
+    assert "AUC 0.190 (0.000 to 0.450). Are the folders exchanged?" in err
+    assert "20 of 20 real images of val are called fake" in err
 
 
 def test_missing_model_is_an_error_of_one_line(tmp_path, images):
@@ -206,7 +249,7 @@ def test_tiles_are_written_with_their_map(model, images, tmp_path, capsys):
 def test_table_and_csv_say_the_largest_score_of_tiles(model, images, capsys):
     assert run(model, images, "--tiles") == 3
     table = capsys.readouterr().out.splitlines()
-    assert table[0].split() == ["verdict", "probability", "score", "max", "file"]
+    assert table[0].split() == ["verdict", "probability", "score", "max", "why", "file"]
     assert table[1].split()[:4] == ["fake", "0.6667", "0.8000", "0.8000"]
     assert table[2].split() == ["unreadable", str(images / "broken.jpg")]
     assert run(model, images, "--tiles", "--format", "csv") == 3

@@ -31,11 +31,26 @@ EXTENSIONS = {
 }
 OPENED = [kind for kind in EXTENSIONS if kind != "MPO"]  # Pillow opens it as JPEG
 
-# How files begin that are often found among images, in small letters.
+# How image files begin.
+SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"8BPS\0": "Photoshop",
+}
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
+)
+"""What a file in ISO boxes is, by the first brand that it names."""
+
+# How other files begin that are often found among images, in small letters.
 STRANGERS = {
-    b"gif8": "GIF",
-    b"\0\0\0\x0cjp": "JPEG 2000",
-    b"8bps": "Photoshop",
     b"%pdf": "PDF",
     b"pk\3\4": "a zip archive",
     b"<!doctype html": "a web page (a failed download?)",
@@ -165,13 +180,32 @@ def _one_error() -> Iterator[None]:
 
 def _require_file(path: str | os.PathLike) -> None:
     """Refuses what would hang, such as a pipe, and what is far too large."""
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if "://" in os.fsdecode(path):
+            raise UnusableImageError(
+                "an address, not a file: download it first"
+            ) from None
+        raise
+    if stat.S_ISDIR(status.st_mode):
+        raise UnusableImageError(_describe_folder(path))
     if not stat.S_ISREG(status.st_mode):
         raise UnusableImageError("not a regular file")
     if status.st_size > MAX_BYTES:
         raise UnusableImageError(
             f"too large: {status.st_size} bytes, more than {MAX_BYTES}"
         )
+
+
+def _describe_folder(path: str | os.PathLike) -> str:
+    if os.path.islink(path):
+        return "a link to a folder: name the folder itself"
+    try:
+        with os.scandir(path):
+            return "a folder, not a file"
+    except OSError as error:
+        return f"a folder that cannot be read: {error.strerror}"
 
 
 def _pixels(image: Image.Image) -> np.ndarray:
@@ -281,14 +315,25 @@ def _refuse_endless_scans(file: _PatientReader) -> None:
         raise UnusableImageError(f"progressive JPEG in {scans} scans")
 
 
+def image_format(head: bytes) -> str:
+    """The format that an image file begins like; "" for what is none."""
+    for start, name in SIGNATURES.items():
+        if head.startswith(start):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # which text would not have
+        return "BMP"
+    return BRANDS.get(head[8:12], "") if head[4:8] == b"ftyp" else ""
+
+
 def _describe_stranger(head: bytes) -> str:
     """Why a file that is none of our formats cannot be used, from how it begins."""
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    name = next((name for key, name in STRANGERS.items() if start.startswith(key)), "")
-    if head[4:8] == b"ftyp":
-        name = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"mif1": "HEIC"}.get(
-            head[8:12], "a video"
-        )
+    name = image_format(head)
+    if not name:
+        start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        found = (name for key, name in STRANGERS.items() if start.startswith(key))
+        name = "a video" if head[4:8] == b"ftyp" else next(found, "")
     if not name:
         return "not an image, or with a damaged header"
     return f"the content is {name}, not one of {', '.join(OPENED)}"

@@ -19,8 +19,8 @@ class CalibrateConfig:
     data_dir: str = "data/processed"
     """Directory with val/{real,fake}."""
     threshold_criterion: Criterion = "f1"
-    """What the threshold must serve best: F1, Youden's J, or recall and specificity
-    balanced."""
+    """What the threshold must serve best: F1, Youden's J, recall and specificity
+    balanced, or the most fakes found at 5 % false alarms."""
     reports_dir: str = "reports"
     """Where quarantine.csv is written."""
     batch_size: int = BATCH_SIZE

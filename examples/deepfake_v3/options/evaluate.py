@@ -21,7 +21,8 @@ class EvaluateConfig:
     optimize_threshold: bool = True
     """Also report the metrics at the threshold that is best on val."""
     threshold_criterion: Criterion = "f1"
-    """What "best" means: F1, Youden's J, or recall and specificity balanced."""
+    """What "best" means: F1, Youden's J, recall and specificity balanced, or the most
+    fakes found at 5 % false alarms."""
     generate_plots: bool = True
     """Draw the figures of the test split."""
     robustness_images: int = 250

@@ -19,6 +19,7 @@ class Prediction:
         probability: The score at the fitted temperature: of the images that get .8,
             80 % are fake, where real and fake are as frequent as on val.
         verdict: "real" or "fake", by the score and the stored threshold.
+        threshold: The stored one: fake is what scores at least this.
         error: Why a file could not be read, else "".
         grid: Where the tiles are; None without tiles.
         map: Their scores, array `(rows, columns)`; None without tiles.
@@ -28,9 +29,18 @@ class Prediction:
     score: float | None = None
     probability: float | None = None
     verdict: str | None = None
+    threshold: float | None = None
     error: str = ""
     grid: Grid | None = None
     map: np.ndarray | None = None
+
+    @property
+    def why(self) -> str:
+        """What the verdict follows from, in a few words; "" without one."""
+        if self.score is None or self.threshold is None:
+            return ""
+        side = "above" if self.score >= self.threshold else "below"
+        return f"{side} the threshold {self.threshold:.3g}"
 
 
 def as_row(prediction: Prediction) -> dict[str, Any]:
@@ -40,6 +50,8 @@ def as_row(prediction: Prediction) -> dict[str, Any]:
         "score": prediction.score,
         "verdict": prediction.verdict,
         "probability": prediction.probability,
+        "threshold": prediction.threshold,
+        "why": prediction.why or None,
         "error": prediction.error or None,
     }
     if prediction.grid is not None and prediction.map is not None:
