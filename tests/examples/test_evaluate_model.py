@@ -155,7 +155,7 @@ def test_defaults_are_the_documented_ones():
         "reports_dir": "reports",
         "batch_size": 48,
         "optimize_threshold": True,
-        "threshold_criterion": "f1",
+        "threshold_criterion": "youden",
         "generate_plots": True,
         "robustness_images": 250,
         "test_dirs": (),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.checks import CRITERION, Criterion, check_criterion
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.weighted_metrics import (
     FALSE_ALARMS,
@@ -76,7 +76,7 @@ def compute_metrics(
 
 
 def find_optimal_threshold(
-    y_true: np.ndarray, y_score: np.ndarray, criterion: Criterion = "f1"
+    y_true: np.ndarray, y_score: np.ndarray, criterion: Criterion = CRITERION
 ) -> float:
     """Finds the threshold that serves a criterion best on these scores.
 

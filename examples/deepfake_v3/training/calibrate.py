@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.checks import Criterion
+from examples.deepfake_v3.checks import CRITERION, Criterion
 from examples.deepfake_v3.evaluation.calibration import fit_temperature
 from examples.deepfake_v3.evaluation.evidence import measure_evidence
 from examples.deepfake_v3.evaluation.metrics import find_optimal_threshold
@@ -32,7 +32,7 @@ def calibrate(
     *,
     training_data: str | None,
     keras_version: str = keras.__version__,
-    criterion: Criterion = "f1",
+    criterion: Criterion = CRITERION,
     batch_size: int = BATCH_SIZE,
     pipeline: Pipeline = "auto",
 ) -> Metadata:
