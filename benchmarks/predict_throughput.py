@@ -135,9 +135,9 @@ def main(benchmark: Benchmark) -> None:
         make_folder(benchmark, Path(directory))
         files = find_files([directory]).files
         crops = [
-            pixels
-            for _, pixels in decode_ahead(files, size=size, ahead=batch_size)
-            if not isinstance(pixels, UnusableImageError)
+            each.pixels
+            for each in decode_ahead(files, size=size, ahead=batch_size)
+            if each.pixels is not None
         ]
 
         def bare() -> list[float]:

@@ -101,29 +101,49 @@ def _write_csv(out: TextIO, tiles: bool):
         "verdict",
         "why",
         "probability",
+        "width",
+        "height",
+        "seen",
+        "enlarged",
+        "warnings",
+        "marks",
         "error",
     ]
     if tiles:
         columns.append("max_score")
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    return writer.writerow
+
+    def write(row: dict[str, Any]) -> None:
+        lists = {name: "; ".join(row[name]) for name in ("warnings", "marks")}
+        writer.writerow(row | lists)
+
+    return write
 
 
 def _write_table(out: TextIO, tiles: bool):
     widest = "     max" if tiles else ""
-    print(f"verdict     probability   score{widest}  {'why':<26}  file", file=out)
+    print(
+        f"verdict     probability   score{widest}  {'why':<26}  {'size':<11}    seen  "
+        "file",
+        file=out,
+    )
 
     def write(row: dict[str, Any]) -> None:
         # One image, one line.
         name = str(row["file"]).encode("unicode_escape").decode()
         if row["error"]:
-            print(f"unreadable{' ' * (49 + len(widest))}  {name}", file=out)
+            reason = row["error"].encode("unicode_escape").decode()
+            print(f"unreadable{' ' * (70 + len(widest))}  {name}  [{reason}]", file=out)
             return
+        said = "; ".join([*row["warnings"], *row["marks"]])
+        said = f"  [{said.encode('unicode_escape').decode()}]" if said else ""
+        size = f"{row['width']}x{row['height']}"
         largest = f"{row['max_score']:8.4f}" if tiles else ""
         print(
             f"{row['verdict']:<10} {row['probability']:12.4f} {row['score']:7.4f}"
-            f"{largest}  {row['why']:<26}  {name}",
+            f"{largest}  {row['why']:<26}  {size:<11}  {row['seen']:6.1%}"
+            f"  {name}{said}",
             file=out,
         )
 

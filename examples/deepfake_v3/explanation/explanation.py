@@ -137,6 +137,13 @@ class Explanation:
                 "The score is the mean of two looks, at this image and at its mirror "
                 "image. The maps and the gate are those of the first."
             )
+        if self.prediction.view is not None and self.prediction.view.warnings:
+            seen.append(f"To bear in mind: {'; '.join(self.prediction.view.warnings)}.")
+        if self.prediction.marks:
+            marks = "; ".join(mark.describe() for mark in self.prediction.marks)
+            seen.append(
+                f"The file says of itself, and the score knows nothing of it: {marks}."
+            )
         return seen
 
 

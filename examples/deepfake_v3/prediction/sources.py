@@ -12,12 +12,18 @@ from pathlib import Path
 
 from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.loading.data import list_files
-from examples.deepfake_v3.loading.images import EXTENSIONS, image_format
+from examples.deepfake_v3.loading.images import (
+    EXTENSIONS,
+    UNREAD_EXTENSIONS,
+    image_format,
+)
 
 UNREADABLE = 3
 """Exit code when files could not be read; 1 is an error, 2 a wrong command line."""
 
-IMAGE_EXTENSIONS = frozenset().union(*EXTENSIONS.values())
+READ_EXTENSIONS = frozenset().union(*EXTENSIONS.values())
+IMAGE_EXTENSIONS = READ_EXTENSIONS | UNREAD_EXTENSIONS
+"""Of what folders are looked through for: an image that is not read is reported."""
 
 BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8",
@@ -86,7 +92,7 @@ def find_files(sources: Iterable[str]) -> Found:
     if not found:
         raise NotThereError(
             "There is nothing to score. Give files, folders with images "
-            f"({', '.join(sorted(IMAGE_EXTENSIONS))}), or globs. Received: "
+            f"({', '.join(sorted(READ_EXTENSIONS))}), or globs. Received: "
             f"sources={sources}"
         )
     return Found([file for file, _ in found.values()], dict(ignored), repeated)
