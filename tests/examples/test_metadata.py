@@ -15,6 +15,7 @@ from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
+from examples.deepfake_v3.model_files.evidence import Evidence
 from examples.deepfake_v3.model_files.metadata import (
     MEMBER,
     Metadata,
@@ -39,6 +40,9 @@ METADATA = Metadata(
     threshold_criterion="youden",
     temperature=2.0,
     val_images=10,
+    evidence=Evidence(
+        real=6, fake=4, auc=0.8, auc_low=0.5, auc_high=1.0, false_alarms=1, misses=0
+    ),
     usual_gate=(0.25, 0.5),
 )
 
