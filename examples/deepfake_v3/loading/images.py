@@ -234,9 +234,10 @@ def open_image(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         raise UnusableImageError(_describe_stranger(head)) from None
     if kind == "JPEG" and isinstance(image, ImageFile.ImageFile):
-        if is_arithmetic(file):
+        size = file.seek(0, os.SEEK_END)
+        if size > image.decodermaxblock and is_arithmetic(file):
             # libjpeg cannot wait for more of it: all must be there at once.
-            image.decodermaxblock = file.seek(0, os.SEEK_END)
+            image.decodermaxblock = size
         file.seek(0)
     return image
 
