@@ -267,7 +267,7 @@ def test_calibrate_keeps_what_the_file_says_of_its_training(path, tmp_path):
 
 
 @pytest.mark.usefixtures("small_backbone", "eager_training")
-def test_training_ends_with_metadata(demo_data, tmp_path):
+def test_training_ends_with_metadata(demo_data, tmp_path, capsys):
     path = tmp_path / "model.keras"
     train_model_v3(
         data_dir=str(demo_data),
@@ -282,6 +282,10 @@ def test_training_ends_with_metadata(demo_data, tmp_path):
         verbose=0,
     )
     metadata = read_metadata(path)
+    # Four images of a class are too few, which the log says, and the card.
+    for said in (capsys.readouterr().out, path.with_suffix(".md").read_text("utf-8")):
+        assert metadata.evidence.describe() in said
+        assert "The threshold was chosen on 4 real images of val" in said
     images = check_data_dir(demo_data)
     trained = images["train"].limited(4, seed=0)
     assert metadata.training_data == fingerprint(trained, demo_data)
