@@ -256,6 +256,20 @@ CASES = [
         has_gradient=False,
     ),
     Case(
+        kf.GFRFeatures,
+        {"selected": ("cos_0.5_00", "sin_1.25_07")},
+        {
+            "quality": 95,
+            "quantization_steps": (1, 2, 3, 4),
+            "selected": ("cos_0.75_16",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        shape=(2, 16, 18, 3),
+        slow_to_compile=True,
+        has_gradient=False,
+    ),
+    Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},
         {"reduction_ratio": 3, "data_format": "channels_first"},

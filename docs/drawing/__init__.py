@@ -30,6 +30,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "color_rich_features": rich_models.colour_submodels,
     "cooccurrence2d": rich_models.cooccurrences,
     "dctr_features": rich_models.dctr_submodels,
+    "gfr_features": rich_models.gfr_submodels,
     "error_level": plots.ghost,
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,

@@ -13,6 +13,7 @@ from keras_forensics.layers.error_level import ErrorLevel
 from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
+from keras_forensics.layers.gfr_features import GFRFeatures
 from keras_forensics.layers.jpeg_compression import JPEGCompression
 from keras_forensics.layers.jpeg_grid import JPEGGrid
 from keras_forensics.layers.random_jpeg_compression import RandomJPEGCompression
@@ -32,6 +33,7 @@ __all__ = [
     "ErrorLevel",
     "ForensicStream",
     "ForensicStreamV3",
+    "GFRFeatures",
     "GatedFusion",
     "JPEGCompression",
     "JPEGGrid",
