@@ -323,6 +323,18 @@ CASES = [
         takes_one_image=True,
     ),
     Case(
+        kf.MedianResidual,
+        {"window_size": (3, 1)},
+        {
+            "window_size": (1, 3),
+            "median": "mean",
+            "threshold": 20.0,
+            "padding": "symmetric",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},

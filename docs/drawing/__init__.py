@@ -34,6 +34,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,
     "jpeg_grid": plots.grid_scores,
+    "median_residual": plots.edge_residuals,
     "spam_features": rich_models.spam_triples,
     "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,

@@ -22,6 +22,7 @@ from keras_forensics import (
     GatedFusion,
     JPEGCompression,
     JPEGGrid,
+    MedianResidual,
     SRMFilterBank,
     SRMLayerV3,
     StatisticsPooling2D,
@@ -188,6 +189,26 @@ def grid_scores() -> Figure:
         axes.imshow(scores, cmap="Blues", vmin=0.9, vmax=1.2)
         axes.set_title(name, fontsize=9.5)
         axes.set(xticks=range(8), yticks=range(8), xlabel="column", ylabel="row")
+    return figure
+
+
+def edge_residuals() -> Figure:
+    """MedianResidual and a linear residual across an edge of a noisy image."""
+    step = np.where(np.arange(31) < 15, 70.0, 170.0)
+    grain = np.random.default_rng(0).normal(0, 2, (31, 31))
+    image = np.rint(step + grain).astype("uint8")[..., None]
+    linear = SRMFilterBank(
+        [[[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]], threshold=None, divisors=[8]
+    )
+    figure, axes = _axes(2.8)
+    for layer, colour, name in (
+        (linear, GREY, "less the mean"),
+        (MedianResidual(), BLUE, "less the median"),
+    ):
+        row = views.run(layer, image)[15, :, 0]
+        axes.plot(np.arange(31), row, color=colour, label=name)
+    axes.set(xlabel="column; the edge is at 15", ylabel="grey levels", xlim=(0, 30))
+    axes.legend(frameon=False, loc="lower right")
     return figure
 
 

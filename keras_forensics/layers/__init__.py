@@ -15,6 +15,7 @@ from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
 from keras_forensics.layers.jpeg_compression import JPEGCompression
 from keras_forensics.layers.jpeg_grid import JPEGGrid
+from keras_forensics.layers.median_residual import MedianResidual
 from keras_forensics.layers.random_jpeg_compression import RandomJPEGCompression
 from keras_forensics.layers.spam_features import SPAMFeatures
 from keras_forensics.layers.srm_features import SRMFeatures
@@ -35,6 +36,7 @@ __all__ = [
     "GatedFusion",
     "JPEGCompression",
     "JPEGGrid",
+    "MedianResidual",
     "RandomJPEGCompression",
     "SPAMFeatures",
     "SRMFeatures",

@@ -33,6 +33,7 @@ from keras_forensics.ops.grey_levels import from_grey_levels, to_grey_levels
 from keras_forensics.ops.jpeg_codec import jpeg_round_trip
 from keras_forensics.ops.jpeg_grid import jpeg_grid_scores
 from keras_forensics.ops.kernels import bank_kernel
+from keras_forensics.ops.median import median_residual
 from keras_forensics.ops.mirroring import mirror
 from keras_forensics.ops.precision import arithmetic_dtype
 
@@ -48,6 +49,7 @@ __all__ = [
     "inverse_block_dct",
     "jpeg_grid_scores",
     "jpeg_round_trip",
+    "median_residual",
     "merge_bins",
     "mirror",
     "quantize",
