@@ -335,6 +335,16 @@ CASES = [
         },
     ),
     Case(
+        kf.NPRResidual,
+        {},
+        {
+            "factor": 3,
+            "threshold": 20.0,
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},

@@ -35,6 +35,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "gated_fusion": plots.gate,
     "jpeg_grid": plots.grid_scores,
     "median_residual": plots.edge_residuals,
+    "npr_residual": plots.window_residuals,
     "spam_features": rich_models.spam_triples,
     "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,

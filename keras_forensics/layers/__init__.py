@@ -16,6 +16,7 @@ from keras_forensics.layers.gated_fusion import GatedFusion
 from keras_forensics.layers.jpeg_compression import JPEGCompression
 from keras_forensics.layers.jpeg_grid import JPEGGrid
 from keras_forensics.layers.median_residual import MedianResidual
+from keras_forensics.layers.npr_residual import NPRResidual
 from keras_forensics.layers.random_jpeg_compression import RandomJPEGCompression
 from keras_forensics.layers.spam_features import SPAMFeatures
 from keras_forensics.layers.srm_features import SRMFeatures
@@ -37,6 +38,7 @@ __all__ = [
     "JPEGCompression",
     "JPEGGrid",
     "MedianResidual",
+    "NPRResidual",
     "RandomJPEGCompression",
     "SPAMFeatures",
     "SRMFeatures",

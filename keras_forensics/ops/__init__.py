@@ -35,6 +35,7 @@ from keras_forensics.ops.jpeg_grid import jpeg_grid_scores
 from keras_forensics.ops.kernels import bank_kernel
 from keras_forensics.ops.median import median_residual
 from keras_forensics.ops.mirroring import mirror
+from keras_forensics.ops.npr import npr_residual
 from keras_forensics.ops.precision import arithmetic_dtype
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "median_residual",
     "merge_bins",
     "mirror",
+    "npr_residual",
     "quantize",
     "residual_conv",
     "residual_conv_shape",
