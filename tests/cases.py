@@ -345,6 +345,19 @@ CASES = [
         },
     ),
     Case(
+        kf.HaarPyramid2D,
+        {},
+        {
+            "levels": 2,
+            "orthonormal": True,
+            "inverse": True,
+            "data_format": "channels_first",
+        },
+        many_operations=True,
+        slow_to_compile=True,
+        straight_through=True,
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},

@@ -13,6 +13,7 @@ from keras_forensics.layers.error_level import ErrorLevel
 from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
+from keras_forensics.layers.haar_pyramid2d import HaarPyramid2D
 from keras_forensics.layers.jpeg_compression import JPEGCompression
 from keras_forensics.layers.jpeg_grid import JPEGGrid
 from keras_forensics.layers.median_residual import MedianResidual
@@ -35,6 +36,7 @@ __all__ = [
     "ForensicStream",
     "ForensicStreamV3",
     "GatedFusion",
+    "HaarPyramid2D",
     "JPEGCompression",
     "JPEGGrid",
     "MedianResidual",
