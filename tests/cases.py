@@ -337,6 +337,41 @@ CASES = [
         takes_one_image=True,
     ),
     Case(
+        kf.MedianResidual,
+        {"window_size": (3, 1)},
+        {
+            "window_size": (1, 3),
+            "median": "mean",
+            "threshold": 20.0,
+            "padding": "symmetric",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+    ),
+    Case(
+        kf.NPRResidual,
+        {},
+        {
+            "factor": 3,
+            "threshold": 20.0,
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+    ),
+    Case(
+        kf.HaarPyramid2D,
+        {},
+        {
+            "levels": 2,
+            "orthonormal": True,
+            "inverse": True,
+            "data_format": "channels_first",
+        },
+        many_operations=True,
+        slow_to_compile=True,
+        straight_through=True,
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},
