@@ -133,11 +133,11 @@ def main(benchmark: Benchmark) -> None:
     batch_size = estimate_batch_size(size)
     with tempfile.TemporaryDirectory() as directory:
         make_folder(benchmark, Path(directory))
-        files, _ = find_files([directory])
+        files = find_files([directory]).files
         crops = [
-            pixels
-            for _, pixels in decode_ahead(files, size=size, ahead=batch_size)
-            if not isinstance(pixels, UnusableImageError)
+            each.pixels
+            for each in decode_ahead(files, size=size, ahead=batch_size)
+            if each.pixels is not None
         ]
 
         def bare() -> list[float]:

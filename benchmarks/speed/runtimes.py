@@ -95,7 +95,7 @@ def main(benchmark: Benchmark) -> None:
         name: Command(exports / f"{stem}{runtime.ending}")
         for name, runtime in RUNTIMES.items()
     }
-    files, _ = find_files([str(Path(benchmark.data_dir).resolve())])
+    files = find_files([str(Path(benchmark.data_dir).resolve())]).files
     step = max(1, len(files) // benchmark.images)
     chosen = files[::step][: benchmark.images]
     with tempfile.TemporaryDirectory() as directory:

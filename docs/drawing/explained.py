@@ -67,7 +67,7 @@ def small_detector() -> Detector:
         image_size=SIDE,
         training_data=None,
         threshold=find_optimal_threshold(val_labels, scores),
-        threshold_criterion="f1",
+        threshold_criterion="youden",
         temperature=1.0,  # hardly any score is wrong, so none can be fitted
         val_images=len(val_labels),
         usual_gate=tuple(gates.mean(axis=0).tolist()),

@@ -27,6 +27,7 @@ from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, list_files
 from examples.deepfake_v3.loading.images import THREADS
+from examples.deepfake_v3.loading.layout import extra_folders, find_layout
 from examples.deepfake_v3.options.audit import AuditConfig
 from examples.deepfake_v3.pages.audit_page import write_page
 
@@ -54,9 +55,10 @@ def audit_data_dir(
     Returns:
         What `audit.json` holds: "warnings" and "notes", lists of sentences; "counts"
         of usable images by split and class; "unusable" files with their reason;
-        "leak", what file facts reach; "content", what colour and noise reach;
-        "directions" between splits; "misnamed" folders; "exact_duplicates" and
-        "near_duplicates"; and "groups".
+        "other_folders" of no class; "origins", marks of cameras, editors, generators
+        and content credentials by class; "leak", what file facts reach; "content",
+        what colour and noise reach; "directions" between splits; "misnamed" folders;
+        "exact_duplicates" and "near_duplicates"; and "groups".
 
     Raises:
         TypeError: If an override is not a field of `AuditConfig`.
@@ -85,6 +87,11 @@ def audit_data_dir(
         "data_dir": str(root),
         "counts": _count(images),
         "unusable": unusable,
+        "other_folders": [
+            relative(folder, root)
+            for split in SPLITS
+            for folder in extra_folders(root / split)
+        ],
         **measure(images, group_of, config.near_duplicate_distance, root),
         "groups": {
             "source": group_source,
@@ -122,7 +129,7 @@ def _list_places(root: Path) -> list[tuple[Path, str, int]]:
         raise NotThereError(
             f"`data_dir` must hold images as {{{','.join(SPLITS)}}}/"
             f"{{{','.join(CLASS_NAMES)}}}; there is no file in such a folder. "
-            f"Received: data_dir={str(root)!r}"
+            f"{find_layout(root).describe()} Received: data_dir={str(root)!r}"
         )
     return files
 

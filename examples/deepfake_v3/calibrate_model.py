@@ -16,7 +16,7 @@ from examples.deepfake_v3.model_files.metadata import (
     saved_by,
 )
 from examples.deepfake_v3.options.calibrate import CalibrateConfig
-from examples.deepfake_v3.training.calibrate import calibrate
+from examples.deepfake_v3.training.calibrate import calibrate, say_threshold
 
 
 def calibrate_model_v3(config: CalibrateConfig | None = None, **overrides) -> Metadata:
@@ -54,11 +54,8 @@ def calibrate_model_v3(config: CalibrateConfig | None = None, **overrides) -> Me
         pipeline=config.pipeline,
     )
     replace_metadata(config.model_path, metadata)
-    print(
-        f"{config.model_path}: threshold {metadata.threshold:.4f} "
-        f"({metadata.threshold_criterion}), temperature {metadata.temperature:.4f}, "
-        f"chosen on {metadata.val_images} images of {config.data_dir}."
-    )
+    print(f"Saved {config.model_path}, with what was chosen on {config.data_dir}.")
+    say_threshold(metadata)
     return metadata
 
 

@@ -6,8 +6,11 @@ from typing import Literal, get_args
 
 from examples.deepfake_v3.errors import InputError
 
-Criterion = Literal["f1", "youden", "balanced"]
+Criterion = Literal["f1", "youden", "balanced", "false_alarms"]
 """What a threshold may serve best."""
+
+CRITERION: Criterion = "youden"
+"""What it serves unless told otherwise, by `benchmarks/threshold_criteria`."""
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:

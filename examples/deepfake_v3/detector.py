@@ -16,18 +16,20 @@ import dataclasses
 import os
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.logits import at_temperature
-from examples.deepfake_v3.loading.decoding import Image, decode_ahead
+from examples.deepfake_v3.loading.decoding import Decoded, decode_ahead
 from examples.deepfake_v3.loading.images import (
     THREADS,
     UnusableImageError,
     crop_to_size,
 )
+from examples.deepfake_v3.loading.inputs import Image
+from examples.deepfake_v3.loading.provenance import Mark
 from examples.deepfake_v3.model_files.metadata import (
     Metadata,
     MetadataError,
@@ -40,7 +42,7 @@ from examples.deepfake_v3.prediction.batch_scoring import (
     Model,
     score_crops,
 )
-from examples.deepfake_v3.prediction.prediction import Prediction
+from examples.deepfake_v3.prediction.prediction import Prediction, View, view_of
 from examples.deepfake_v3.prediction.tiles import Grid, lay_grid, mean_score
 from examples.deepfake_v3.quiet_start import without_log_lines
 from examples.deepfake_v3.runtimes.facts import from_texts
@@ -113,12 +115,19 @@ class Detector:
         return cls(model, metadata)
 
     def predict(
-        self, images: Image | Iterable[Image], *, tiles: bool = False
+        self,
+        images: Image | BinaryIO | Iterable[Image | BinaryIO],
+        *,
+        tiles: bool = False,
     ) -> list[Prediction]:
         """Looks at images.
 
         Args:
-            images: Files, arrays `(height, width, 3)` of uint8, or a single one.
+            images: One image or several: a path, the bytes of an image file, a file
+                that is open for reading bytes, a PIL image, or an array
+                `(height, width, 3)` or `(images, height, width, 3)` of uint8 in grey
+                levels 0..255. Pixels of PIL images are taken as those of files are:
+                upright, without alpha.
             tiles: Look at all of an image, in tiles of the model's input size, instead
                 of at its centre only.
 
@@ -126,17 +135,14 @@ class Detector:
             A prediction for each, in order. Files that cannot be read have an `error`.
 
         Raises:
+            TypeError: If it is something else.
             ValueError: If an array is no image.
         """
-        if isinstance(images, str | os.PathLike) or (
-            isinstance(images, np.ndarray) and images.ndim == 3
-        ):
-            images = [images]
         return list(self.stream(images, tiles=tiles))
 
     def stream(
         self,
-        images: Iterable[Image],
+        images: Image | BinaryIO | Iterable[Image | BinaryIO],
         *,
         tiles: bool = False,
         overlap: float = OVERLAP,
@@ -148,7 +154,7 @@ class Detector:
         Files are decoded in processes of their own while the model computes.
 
         Args:
-            images: Files or arrays.
+            images: As in `predict`.
             tiles: As in `predict`.
             overlap: Share of a tile's side that its neighbour covers, at the least.
             batch_size: Crops a batch to start with; by default an estimate. What does
@@ -156,6 +162,7 @@ class Detector:
             seconds: How long a file may be decoded.
 
         Raises:
+            TypeError: If something is no image.
             ValueError: If an array is no image.
         """
         size = self.metadata.image_size
@@ -171,17 +178,17 @@ class Detector:
         )
 
         def crops() -> Iterator[np.ndarray]:
-            for image, pixels in decoded:
-                file = None if isinstance(image, np.ndarray) else os.fspath(image)
-                if isinstance(pixels, UnusableImageError):
-                    pending.append(_Pending(file, error=str(pixels)))
-                elif tiles:
+            for image in decoded:
+                pixels = image.pixels
+                pending.append(self._begin(image, whole=tiles))
+                if pixels is None:
+                    continue
+                if tiles:
                     grid = lay_grid(pixels.shape[0], pixels.shape[1], size, overlap)
-                    count = len(grid.tops) * len(grid.lefts)
-                    pending.append(_Pending(file, grid, count=count))
+                    pending[-1].grid = grid
+                    pending[-1].count = len(grid.tops) * len(grid.lefts)
                     yield from grid.cut(pixels, size)
                 else:
-                    pending.append(_Pending(file, count=1))
                     yield pixels
 
         with contextlib.closing(decoded):
@@ -194,28 +201,31 @@ class Detector:
             while pending:
                 yield self._finish(pending.popleft())
 
-    def explain(self, image: Image) -> "Explanation":
+    def explain(self, image: Image | BinaryIO) -> "Explanation":
         """Says what the verdict on one image depends on.
 
         Args:
-            image: A file or an array. Of an image larger than the model's input, the
-                centre is looked at.
+            image: One of what `predict` takes. Of an image larger than the model's
+                input, the centre is looked at.
 
         Raises:
             UnusableImageError: If the file cannot be read.
+            TypeError: If it is no image.
             ValueError: If the array is no image, or the model is not made of two
                 streams as `build_model_v3` makes it, or is an exported file.
         """
         if self._explainer is None:
             self._explainer = self._make_explainer()
-        ((_, photograph),) = decode_ahead([image], size=None, ahead=1)
-        if isinstance(photograph, UnusableImageError):
-            raise photograph
+        (decoded,) = decode_ahead(image, size=None, ahead=1)
+        photograph = decoded.pixels
+        if photograph is None:
+            raise decoded.error or UnusableImageError("not read")
         crop = crop_to_size(photograph, self.metadata.image_size)
         (score,) = score_crops(self.model, [crop])
-        file = None if isinstance(image, np.ndarray) else os.fspath(image)
-        prediction = self._finish(_Pending(file, count=1, scores=[score]))
-        return self._explainer.explain(photograph, prediction, self.metadata.threshold)
+        pending = self._begin(dataclasses.replace(decoded, pixels=crop), whole=False)
+        pending.scores.append(score)
+        prediction = self._finish(pending)
+        return self._explainer.explain(photograph, prediction)
 
     def _make_explainer(self) -> "Explainer":
         if isinstance(self.model, Opened):
@@ -234,8 +244,19 @@ class Detector:
         verdict = self.metadata.class_names[int(score >= self.metadata.threshold)]
         return float(probability), verdict
 
+    def _begin(self, image: Decoded, *, whole: bool) -> "_Pending":
+        if image.pixels is None or image.facts is None:
+            return _Pending(image.file, error=str(image.error))
+        size = self.metadata.image_size
+        view = view_of(image.pixels, image.facts, size, whole=whole)
+        if self.metadata.weaknesses():
+            view = dataclasses.replace(
+                view, warnings=(*view.warnings, "the threshold has little support")
+            )
+        return _Pending(image.file, view=view, marks=image.facts.marks, count=1)
+
     def _finish(self, image: "_Pending") -> Prediction:
-        if image.error:
+        if image.view is None:
             return Prediction(file=image.file, error=image.error)
         if image.grid is None:
             (score,), score_map = image.scores, None
@@ -248,6 +269,9 @@ class Detector:
             score=score,
             probability=probability,
             verdict=verdict,
+            threshold=self.metadata.threshold,
+            view=image.view,
+            marks=image.marks,
             grid=image.grid,
             map=score_map,
         )
@@ -258,6 +282,8 @@ class _Pending:
     """An image whose scores are not all there."""
 
     file: str | None
+    view: View | None = None
+    marks: tuple[Mark, ...] = ()
     grid: Grid | None = None
     error: str = ""
     count: int = 0

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from examples.deepfake_v3.cards.model_card import add_evaluation
 from examples.deepfake_v3.checks import check_criterion
-from examples.deepfake_v3.errors import InputError, NotThereError
+from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.calibration import (
     fit_temperature,
     is_at_end,
     measure_calibration,
 )
 from examples.deepfake_v3.evaluation.comparison import compare
+from examples.deepfake_v3.evaluation.evidence import measure_evidence
 from examples.deepfake_v3.evaluation.figures import draw_figures, save_figures
 from examples.deepfake_v3.evaluation.logits import at_temperature
 from examples.deepfake_v3.evaluation.metrics import (
@@ -26,7 +28,12 @@ from examples.deepfake_v3.evaluation.metrics import (
 from examples.deepfake_v3.evaluation.robustness import measure_robustness
 from examples.deepfake_v3.evaluation.scoring import Scored, Scorer
 from examples.deepfake_v3.files.files import replacing
-from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList, check_data_dir
+from examples.deepfake_v3.loading.data import (
+    CLASS_NAMES,
+    ImageList,
+    check_data_dir,
+    missing_folders,
+)
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import hash_weights
 from examples.deepfake_v3.options.evaluate import EvaluateConfig
@@ -53,7 +60,8 @@ def evaluate_model_v3(
           images per split, "lost", how many others could no longer be read after the
           check and are left out.
         - "default_threshold" and "optimal_threshold": `compute_metrics` on test; the
-          latter None without `optimize_threshold`. "threshold_criterion".
+          latter None without `optimize_threshold`. "threshold_criterion", and
+          "threshold_on_val", what the threshold does on val.
         - "intervals": the same metrics with 95 % intervals, by threshold, and "test",
           how many images and clusters, and "group_source", where those come from.
         - "calibration": "temperature", and "before" and "after" it on test.
@@ -61,6 +69,10 @@ def evaluate_model_v3(
         - "cross_data": a row for `data_dir` and one for each of `test_dirs`.
         - "comparison" with `compare_to`, or None.
         - "worst_errors" by class, "notes", "figures" and "card", their paths.
+
+        Of a test split of one class, only what that can tell, as `one_class.json` holds
+        it: "class", "threshold", "called_right" with its interval, "wrong", how many
+        are false alarms or misses, and "counts", "notes" and "worst_errors".
 
     Raises:
         TypeError: If an override is not a field of `EvaluateConfig`.
@@ -80,8 +92,12 @@ def evaluate_model_v3(
     )
     reports = Path(config.reports_dir)
     report_path = reports / "quarantine.csv"
-    splits = check_data_dir(config.data_dir, ("val", "test"), report_path)
+    splits = check_data_dir(
+        config.data_dir, ("val", "test"), report_path, one_class=("test",)
+    )
     scorer = _scorer(config, config.data_dir, splits["test"], report_path)
+    if len(np.unique(splits["test"].labels)) == 1:
+        return _evaluate_one_class(config, model, scorer, splits)
     further = _check_test_dirs(config)
 
     test, val = scorer(model, splits["test"]), scorer(model, splits["val"])
@@ -90,6 +106,7 @@ def evaluate_model_v3(
         optimal = compute_metrics(test.labels, test.scores, _threshold(config, val))
     threshold = optimal["threshold"]
     temperature = fit_temperature(val.labels, val.scores)
+    behind = measure_evidence(val.labels, val.scores, threshold)
     intervals = {
         name: test.measure(metrics["threshold"])
         for name, metrics in (
@@ -111,6 +128,7 @@ def evaluate_model_v3(
         "default_threshold": default,
         "optimal_threshold": optimal if config.optimize_threshold else None,
         "threshold_criterion": config.threshold_criterion,
+        "threshold_on_val": dataclasses.asdict(behind),
         "intervals": {
             "test": test.counts(),
             "group_source": scorer.group_source,
@@ -148,7 +166,8 @@ def evaluate_model_v3(
     results["lost"] = {
         split: int(scorer.lost.marked(images).sum()) for split, images in splits.items()
     }
-    results["notes"] = judge(results)
+    weaknesses = behind.weaknesses() if config.optimize_threshold else []
+    results["notes"] = judge(results) + weaknesses
     with replacing(reports / "evaluation.json") as partial:
         partial.write_text(json.dumps(results, indent=2) + "\n")
     write_card(
@@ -165,6 +184,57 @@ def evaluate_model_v3(
         + (f", figures in {reports / 'figures'}" if figures else "")
         + f", unusable files in {report_path}."
     )
+    return results
+
+
+def _evaluate_one_class(
+    config: EvaluateConfig,
+    model: keras.Model,
+    scorer: Scorer,
+    splits: Mapping[str, ImageList],
+) -> dict[str, Any]:
+    """False alarms on real images alone, or misses of fake ones."""
+    test, val = scorer(model, splits["test"]), scorer(model, splits["val"])
+    threshold = _threshold(config, val)
+    behind = measure_evidence(val.labels, val.scores, threshold)
+    label = int(test.labels[0])
+    right = test.measure(threshold)["accuracy"]
+    errors = find_worst_errors(test, scorer, threshold)[CLASS_NAMES[label]]
+    results = {
+        "model_path": str(config.model_path),
+        "weights_sha256": hash_weights(config.model_path),
+        "data_dir": str(config.data_dir),
+        "counts": test.counts(),
+        "group_source": scorer.group_source,
+        "class": CLASS_NAMES[label],
+        "threshold": threshold,
+        "threshold_criterion": config.threshold_criterion,
+        "threshold_on_val": dataclasses.asdict(behind),
+        "called_right": right,
+        "wrong": errors["count"],
+        "worst_errors": errors["images"],
+        "notes": [
+            f"Test holds {CLASS_NAMES[label]} images alone, so AUC, precision and the "
+            f"share of {('misses', 'false alarms')[label]} are not known.",
+            *(behind.weaknesses() if config.optimize_threshold else []),
+        ],
+    }
+    path = Path(config.reports_dir) / "one_class.json"
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(results, indent=2) + "\n")
+    interval = (
+        f" ({1 - right['high']:.1%} to {1 - right['low']:.1%})"
+        if right["low"] is not None and right["high"] is not None
+        else ""
+    )
+    print(
+        f"{('False alarms', 'Misses')[label]} at the threshold {threshold:.4f}: "
+        f"{errors['count']} of {len(test)} {CLASS_NAMES[label]} images, "
+        f"{1 - right['value']:.1%}{interval}."
+    )
+    for note in results["notes"]:
+        print(note)
+    print(f"Saved {path}.")
     return results
 
 
@@ -185,13 +255,13 @@ def _check_test_dirs(config: EvaluateConfig) -> list[tuple[str, Scorer, ImageLis
     further = []
     for number, directory in enumerate(config.test_dirs, 1):
         folders = [Path(directory) / "test" / name for name in CLASS_NAMES]
-        if missing := [str(folder) for folder in folders if not folder.is_dir()]:
-            raise NotThereError(
-                "`test_dirs` must be directories with test/{real,fake}. Missing: "
-                f"{', '.join(missing)}. Received: test_dirs={config.test_dirs}"
-            )
+        missing = [folder for folder in folders if not folder.is_dir()]
+        if len(missing) == len(folders):
+            raise missing_folders("test_dirs", Path(directory), ("test",), missing)
         report_path = Path(config.reports_dir) / f"quarantine_{number}.csv"
-        images = check_data_dir(directory, ("test",), report_path)["test"]
+        images = check_data_dir(directory, ("test",), report_path, one_class=("test",))[
+            "test"
+        ]
         further.append(
             (directory, _scorer(config, directory, images, report_path), images)
         )

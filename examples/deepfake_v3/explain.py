@@ -23,12 +23,16 @@ def explain_images(config: ExplainConfig) -> None:
         SystemExit: With code 3, if some files could not be read.
     """
     detector = Detector.load(config.model_path, config.expected_sha256)
-    files, _ = find_files(config.sources)
+    for sentence in detector.metadata.weaknesses():
+        print(f"WARNING: {sentence}", file=sys.stderr)
+    found = find_files(config.sources)
+    for note in found.notes():
+        print(note, file=sys.stderr)
     output_dir = Path(config.output_dir)
     check_writable(output_dir)
     taken: set[Path] = set()
     # disable=None: a bar on a terminal only, not in log files.
-    for file in tqdm(files, "explaining", unit="image", disable=None):
+    for file in tqdm(found.files, "explaining", unit="image", disable=None):
         try:
             explanation = detector.explain(file)
         except UnusableImageError as error:
@@ -37,8 +41,8 @@ def explain_images(config: ExplainConfig) -> None:
         picture = _free_name(output_dir, Path(file).stem, taken)
         taken.add(picture)
         save_explanation(explanation, picture)
-    print(f"Saved {len(taken)} pictures of {len(files)} images in {output_dir}.")
-    if len(taken) < len(files):
+    print(f"Saved {len(taken)} pictures of {len(found.files)} images in {output_dir}.")
+    if len(taken) < len(found.files):
         sys.exit(UNREADABLE)
 
 

@@ -48,19 +48,20 @@ def predict_images(config: PredictConfig) -> None:
 def _predict_here(config: PredictConfig) -> tuple[list[tuple[str, str]], int]:
     """Scores and writes; `(file, reason)` of unreadable ones, and the number of all."""
     detector = Detector.load(config.model_path, config.expected_sha256)
-    files, ignored = find_files(config.sources)
-    if ignored:
-        counts = ", ".join(f"{n} {name or 'without'}" for name, n in ignored.items())
-        print(
-            f"Ignored in folders, by their extension: {counts}. A glob takes them.",
-            file=sys.stderr,
-        )
+    for sentence in detector.metadata.weaknesses():
+        print(f"WARNING: {sentence}", file=sys.stderr)
+    found = find_files(config.sources)
+    for note in found.notes():
+        print(note, file=sys.stderr)
     unreadable = []
     with _open(config.output) as out:
         write = ROW_WRITERS[config.format](out, config.tiles)
         # disable=None: a bar on a terminal only, not in log files.
-        bar = tqdm(total=len(files), unit="image", disable=None)
-        with bar, contextlib.closing(_stream(detector, files, config)) as predictions:
+        bar = tqdm(total=len(found.files), unit="image", disable=None)
+        with (
+            bar,
+            contextlib.closing(_stream(detector, found.files, config)) as predictions,
+        ):
             for number, prediction in enumerate(predictions):
                 row = as_row(prediction)
                 if config.maps_dir is not None and prediction.map is not None:
@@ -73,7 +74,7 @@ def _predict_here(config: PredictConfig) -> tuple[list[tuple[str, str]], int]:
                     unreadable.append((str(prediction.file), prediction.error))
                 write(row)
                 bar.update()
-    return unreadable, len(files)
+    return unreadable, len(found.files)
 
 
 def _stream(
@@ -93,28 +94,56 @@ def _write_json_lines(out: TextIO, tiles: bool):
 
 
 def _write_csv(out: TextIO, tiles: bool):
-    columns = ["file", "score", "verdict", "probability", "error"]
+    columns = [
+        "file",
+        "score",
+        "threshold",
+        "verdict",
+        "why",
+        "probability",
+        "width",
+        "height",
+        "seen",
+        "enlarged",
+        "warnings",
+        "marks",
+        "error",
+    ]
     if tiles:
         columns.append("max_score")
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    return writer.writerow
+
+    def write(row: dict[str, Any]) -> None:
+        lists = {name: "; ".join(row[name]) for name in ("warnings", "marks")}
+        writer.writerow(row | lists)
+
+    return write
 
 
 def _write_table(out: TextIO, tiles: bool):
     widest = "     max" if tiles else ""
-    print(f"verdict     probability   score{widest}  file", file=out)
+    print(
+        f"verdict     probability   score{widest}  {'why':<26}  {'size':<11}    seen  "
+        "file",
+        file=out,
+    )
 
     def write(row: dict[str, Any]) -> None:
         # One image, one line.
         name = str(row["file"]).encode("unicode_escape").decode()
         if row["error"]:
-            print(f"unreadable{' ' * (21 + len(widest))}  {name}", file=out)
+            reason = row["error"].encode("unicode_escape").decode()
+            print(f"unreadable{' ' * (70 + len(widest))}  {name}  [{reason}]", file=out)
             return
+        said = "; ".join([*row["warnings"], *row["marks"]])
+        said = f"  [{said.encode('unicode_escape').decode()}]" if said else ""
+        size = f"{row['width']}x{row['height']}"
         largest = f"{row['max_score']:8.4f}" if tiles else ""
         print(
             f"{row['verdict']:<10} {row['probability']:12.4f} {row['score']:7.4f}"
-            f"{largest}  {name}",
+            f"{largest}  {row['why']:<26}  {size:<11}  {row['seen']:6.1%}"
+            f"  {name}{said}",
             file=out,
         )
 

@@ -132,6 +132,8 @@ def wholes() -> Iterator[tuple[str, bytes, np.ndarray, int]]:
         read_image(io.BytesIO(encode(rgb, "WEBP", quality=95))),
         0,
     )
+    content = encode(rgb, "AVIF", quality=95)
+    yield ".avif", content, read_image(io.BytesIO(content)), 0
     yield ".bmp", encode(noise(), "BMP"), noise(), 0
     yield ".tif", encode(noise(), "TIFF"), noise(), 0
     for compression in ("tiff_deflate", "tiff_lzw", "packbits"):

@@ -9,8 +9,8 @@ from test_support.messy_files.pixels import encode, smooth
 
 
 def wrong_extensions() -> Iterator[Messy]:
-    extensions = (".jpg", ".png", ".webp", ".bmp", ".tif")
-    kinds = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+    extensions = (".jpg", ".png", ".webp", ".bmp", ".tif", ".avif")
+    kinds = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
     for own, kind in zip(extensions, kinds, strict=True):
         content = encode(smooth(), kind)
         others = {*extensions, ".gif", ".txt", ".jpg_", ".heic", ""} - {own}
@@ -34,9 +34,10 @@ def strangers() -> Iterator[Messy]:
     box = b"\0\0\0\x18ftyp%b\0\0\0\0mif1heic" + bytes(200)
     for extension, content, reason in (
         (".gif", encode(smooth(), "GIF"), "GIF"),
-        (".avif", encode(smooth(), "AVIF"), "AVIF"),
-        (".heic", box % b"heic", "HEIC"),
-        (".heif", box % b"mif1", "HEIC"),
+        # Of what is missing, or of the plug-in that is not installed.
+        (".heic", box % b"heic", "No meta box|pip install pillow-heif"),
+        (".heif", box % b"mif1", "No meta box|pip install pillow-heif"),
+        (".jxl", b"\xff\x0a" + bytes(60), "not readable|pip install pillow-jxl"),
         (".mp4", box % b"isom", "a video"),
         (".svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (".svg2", b'<?xml version="1.0"?><svg/>', "SVG"),

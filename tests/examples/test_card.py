@@ -210,7 +210,7 @@ def test_the_other_model_gets_a_threshold_of_its_own(made):
             "test_dirs",
             ("nowhere",),
             FileNotFoundError,
-            r"`test_dirs`.*nowhere.test.real",
+            r"`test_dirs`.*no such directory.*nowhere",
         ),
         ("robustness_images", -1, ValueError, "`robustness_images`.*images=-1"),
     ],

@@ -77,7 +77,7 @@ def test_multi_picture_files_of_phones_are_read(data_dir, tmp_path):
 
 def test_missing_split_stops_the_run(data_dir):
     shutil.rmtree(data_dir / "val")
-    with pytest.raises(FileNotFoundError, match=r"Missing: .*val/real.*data_dir="):
+    with pytest.raises(FileNotFoundError, match=r"val/real.*missing.*data_dir="):
         check_data_dir(data_dir)
 
 

@@ -31,21 +31,23 @@ def pixels_of(path):
 @pytest.mark.parametrize("ahead", [1, 100])
 def test_images_come_in_order_with_all_their_pixels(files, ahead):
     found = list(decode_ahead(files, size=None, ahead=ahead))
-    assert [path for path, _ in found] == files
-    for path, pixels in found:
-        np.testing.assert_array_equal(pixels, pixels_of(path))
+    assert [each.file for each in found] == [str(file) for file in files]
+    for each in found:
+        np.testing.assert_array_equal(each.pixels, pixels_of(each.file))
 
 
 def test_crops_are_those_of_training(files):
-    for path, crop in decode_ahead(files, size=32, ahead=10):
-        np.testing.assert_array_equal(crop, crop_to_size(pixels_of(path), 32))
+    for each in decode_ahead(files, size=32, ahead=10):
+        expected = crop_to_size(pixels_of(each.file), 32)
+        np.testing.assert_array_equal(each.pixels, expected)
+        assert each.facts.width == 50  # of the whole image
 
 
 def test_arrays_pass_between_files(files):
     array = np.full((60, 60, 3), 7, "uint8")
     found = list(decode_ahead([files[0], array, files[1]], size=32, ahead=10))
-    assert [item[1].shape for item in found] == [(32, 32, 3)] * 3
-    assert (found[1][1] == 7).all()
+    assert [each.pixels.shape for each in found] == [(32, 32, 3)] * 3
+    assert (found[1].pixels == 7).all()
 
 
 @pytest.mark.parametrize(
@@ -67,20 +69,21 @@ def test_unreadable_files_say_why_and_the_others_are_read(files, tmp_path):
     broken.write_bytes(files[0].read_bytes()[:100])
     os.mkfifo(tmp_path / "pipe.png")
     bad = [broken, tmp_path / "pipe.png", tmp_path / "none.png", tmp_path]
-    found = dict(decode_ahead([*bad, files[0]], size=None, ahead=10))
-    reasons = [str(found[path]) for path in bad]
-    assert all(isinstance(found[path], UnusableImageError) for path in bad)
+    *found, good = decode_ahead([*bad, files[0]], size=None, ahead=10)
+    reasons = [str(each.error) for each in found]
+    assert all(isinstance(each.error, UnusableImageError) for each in found)
     assert "truncated" in reasons[0]
-    assert reasons[1] == reasons[3] == "not a regular file"
+    assert reasons[1] == "not a regular file"
+    assert reasons[3] == "a folder, not a file"
     assert "No such file" in reasons[2]
-    np.testing.assert_array_equal(found[files[0]], pixels_of(files[0]))
+    np.testing.assert_array_equal(good.pixels, pixels_of(files[0]))
 
 
 def test_wrongly_named_files_are_read(files, tmp_path):
     other = tmp_path / "image.jpg"
     other.write_bytes(files[0].read_bytes())
-    ((_, pixels),) = decode_ahead([other], size=None, ahead=1)
-    np.testing.assert_array_equal(pixels, pixels_of(files[0]))
+    (found,) = decode_ahead([other], size=None, ahead=1)
+    np.testing.assert_array_equal(found.pixels, pixels_of(files[0]))
 
 
 def test_file_that_hangs_its_decoder_costs_only_itself(files):
@@ -93,7 +96,8 @@ def test_file_that_hangs_its_decoder_costs_only_itself(files):
         decoder.decode(files[0], None)
     assert hung.returncode is not None
     decoder.seconds = 60
-    np.testing.assert_array_equal(decoder.decode(files[1], None), pixels_of(files[1]))
+    pixels, _ = decoder.decode(files[1], None)
+    np.testing.assert_array_equal(pixels, pixels_of(files[1]))
     decoder.close()
 
 
@@ -104,7 +108,8 @@ def test_file_that_crashes_its_decoder_costs_only_itself(files):
     decoder.process.wait()
     with pytest.raises(UnusableImageError, match=r"crashed \(exit code -9\)"):
         decoder.decode(files[0], None)
-    np.testing.assert_array_equal(decoder.decode(files[1], None), pixels_of(files[1]))
+    pixels, _ = decoder.decode(files[1], None)
+    np.testing.assert_array_equal(pixels, pixels_of(files[1]))
     decoder.close()
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,38 @@ def test_the_threshold_is_chosen_on_val_and_applied_to_test(job):
     assert optimal["threshold"] == pytest.approx((51 + 102) / 2 / 255, rel=1e-5)
     # Perfect on val; on test one real image scores above it.
     assert (optimal["false_positives"], optimal["true_positives"]) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("gone", "said", "wrong"),
+    [("fake", "False alarms", 1), ("real", "Misses", 0)],
+)
+def test_a_test_split_of_one_class_says_what_it_can(job, capsys, gone, said, wrong):
+    shutil.rmtree(Path(job["data_dir"]) / "test" / gone)
+    results = evaluate_model_v3(**job)
+    assert results["wrong"] == len(results["worst_errors"]) == wrong
+    assert results["called_right"]["value"] == pytest.approx(1 - wrong / 3)
+    assert f"{said} at the threshold 0.3000: {wrong} of 3" in capsys.readouterr().out
+    written = Path(job["reports_dir"]) / "one_class.json"
+    assert json.loads(written.read_text()) == results
+    assert not (written.parent / "evaluation.json").exists()
+
+
+def test_another_data_set_of_one_class_is_a_row_of_what_is_known(job, tmp_path):
+    write_images(tmp_path / "other", {"test": ([30, 60, 200], [1])})
+    shutil.rmtree(tmp_path / "other/test/fake")
+    results = evaluate_model_v3(
+        **job, test_dirs=(str(tmp_path / "other"),), generate_plots=False
+    )
+    metrics = results["cross_data"][1]["metrics"]
+    assert metrics.keys() == {"accuracy", "specificity"}
+    assert metrics["specificity"]["value"] == pytest.approx(2 / 3)
+
+
+def test_val_must_hold_both_classes(job):
+    shutil.rmtree(Path(job["data_dir"]) / "val" / "fake")
+    with pytest.raises(FileNotFoundError, match="val/fake is missing"):
+        evaluate_model_v3(**job)
 
 
 def test_the_criterion_is_passed_on_and_reported(job, monkeypatch):
@@ -155,7 +188,7 @@ def test_defaults_are_the_documented_ones():
         "reports_dir": "reports",
         "batch_size": 48,
         "optimize_threshold": True,
-        "threshold_criterion": "f1",
+        "threshold_criterion": "youden",
         "generate_plots": True,
         "robustness_images": 250,
         "test_dirs": (),

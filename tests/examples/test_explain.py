@@ -188,7 +188,9 @@ def test_any_size_is_explained_and_the_caption_says_what_was_seen(
         np.testing.assert_array_equal(seen, explanation.pixels)
     expected = detector.predict(photograph)[0]
     assert explanation.prediction == expected
-    assert f"{expected.score:.3f} (fake from {THRESHOLD:.3f})" in explanation.headline
+    side = "above" if expected.verdict == "fake" else "below"
+    said = f"{expected.score:.3f}, {side} the threshold {THRESHOLD}"
+    assert said in explanation.headline
     assert f"{expected.probability:.1%}" in explanation.headline
     draw_explanation(explanation)
 

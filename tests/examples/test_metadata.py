@@ -235,7 +235,13 @@ def test_calibrate_finds_what_evaluate_finds(tmp_path, capsys):
     }
     metadata = calibrate_model_v3(**options)
     assert read_metadata(path) == metadata
-    assert "threshold 0.3000 (youden)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Threshold 0.3000 (youden)" in out
+    # Worked by hand: of 9 pairs, 180 is above 102 and 104.
+    assert "AUC 0.778 (" in out and "1 of 3 real images called fake (33.3%)" in out
+    assert "WARNING: The threshold was chosen on 3 real images" in out
+    assert metadata.evidence.auc == pytest.approx(7 / 9)
+    assert (metadata.evidence.false_alarms, metadata.evidence.misses) == (1, 0)
     results = evaluate_model_v3(**options, generate_plots=False, robustness_images=0)
     assert metadata.threshold == results["optimal_threshold"]["threshold"]
     assert metadata.temperature == results["calibration"]["temperature"]

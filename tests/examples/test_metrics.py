@@ -13,7 +13,7 @@ from examples.deepfake_v3.evaluation.metrics import (
     find_optimal_threshold,
 )
 
-CRITERIA = ("f1", "youden", "balanced")
+CRITERIA = ("f1", "youden", "balanced", "false_alarms")
 # Worked by hand: at 0.5, two of three real and three of four fake are right.
 LABELS = np.array([0, 0, 0, 1, 1, 1, 1])
 SCORES = np.array([0.1, 0.3, 0.8, 0.2, 0.5, 0.7, 0.9])
@@ -41,7 +41,12 @@ def quality(labels, scores, threshold, criterion) -> Fraction:
         return Fraction(2 * tp, tp + fp + positives)
     if criterion == "youden":
         return recall + specificity - 1
-    return -abs(recall - specificity)
+    if criterion == "balanced":
+        return -abs(recall - specificity)
+    if 1 - specificity > Fraction(1, 20):
+        return specificity - 2
+    # Of as many fakes found, the fewest false alarms.
+    return recall + specificity / (2 * positives)
 
 
 # compute_metrics
@@ -169,6 +174,8 @@ def test_no_threshold_is_better_than_the_one_found(data, criterion):
     labels, scores = data
     found = find_optimal_threshold(labels, scores, criterion)
     every_cut = [*scores, np.inf]
+    if criterion == "false_alarms" and max(scores) == 1:
+        every_cut.remove(np.inf)  # no threshold in [0, 1] calls nothing fake
     best = max(quality(labels, scores, cut, criterion) for cut in every_cut)
     assert quality(labels, scores, found, criterion) == best
 
@@ -178,7 +185,7 @@ def test_the_threshold_is_halfway_between_neighbouring_scores(data, criterion):
     labels, scores = data
     found = find_optimal_threshold(labels, scores, criterion)
     below = max(scores[scores < found], default=0)
-    above = min(scores[scores >= found])
+    above = min(scores[scores >= found], default=1)
     assert found in (below + (above - below) / 2, above)
     if found == above:  # neighbouring floats, or a score of 0
         assert above == 0 or above == np.nextafter(below, 1)
@@ -190,6 +197,7 @@ def test_the_threshold_is_halfway_between_neighbouring_scores(data, criterion):
         ("f1", 0.15),  # F1 4/5; 3/4 at 0.35 and 2/3 at 0.55
         ("youden", 0.55),  # J 1/2; 5/12 at 0.35 and 1/3 at 0.15
         ("balanced", 0.35),  # recall 3/4 and specificity 2/3
+        ("false_alarms", 0.55),  # recall 1/2 without one
     ],
 )
 def test_each_criterion_finds_its_own_threshold(criterion, expected):
@@ -204,5 +212,7 @@ def test_of_equally_good_thresholds_the_one_nearest_to_a_half_is_taken():
 
 
 def test_an_unknown_criterion_is_named():
-    with pytest.raises(ValueError, match=r"f1, youden, balanced.*criterion='mcc'"):
+    with pytest.raises(
+        ValueError, match=r"f1, youden, balanced, false_alarms.*criterion='mcc'"
+    ):
         find_optimal_threshold(LABELS, SCORES, "mcc")

@@ -1,6 +1,7 @@
 """`predict`: every file gets its row, whatever it holds."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -15,8 +16,15 @@ from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.prediction.prediction import Prediction
-from test_support.brightness import SIZE, save_brightness_detector
+from examples.deepfake_v3.model_files.evidence import Evidence
+from examples.deepfake_v3.model_files.metadata import replace_metadata
+from examples.deepfake_v3.prediction.prediction import Prediction, View
+from test_support.brightness import (
+    SIZE,
+    metadata_with,
+    save_brightness_detector,
+    save_brightness_model,
+)
 
 pytestmark = pytest.mark.backends
 
@@ -79,7 +87,7 @@ def test_folder_gives_a_row_for_each_image_and_the_code_for_unreadable_ones(
         assert rows[name]["probability"] == pytest.approx(odds / (1 + odds), abs=1e-5)
         assert rows[name]["error"] is None
     assert rows["broken.jpg"]["score"] is rows["broken.jpg"]["verdict"] is None
-    assert "not an image" in rows["broken.jpg"]["error"]
+    assert "JPEG with a damaged header" in rows["broken.jpg"]["error"]
     assert "1 of 4 files could not be read" in err
     assert "1 .txt" in err
 
@@ -87,9 +95,50 @@ def test_folder_gives_a_row_for_each_image_and_the_code_for_unreadable_ones(
 def test_exit_code_is_0_when_all_are_scored(model, images, capsys):
     assert run(model, images / "dark.png", images / "bright.png") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0].split() == ["verdict", "probability", "score", "file"]
-    assert out[1].split() == ["real", "0.3333", "0.2000", str(images / "dark.png")]
-    assert out[2].split() == ["fake", "0.6667", "0.8000", str(images / "bright.png")]
+    titles, dark, bright = (re.split("  +", line) for line in out)
+    assert titles == ["verdict", "probability", "score", "why", "size", "seen", "file"]
+    seen = ["50x40", "51.2%"]
+    flat = "[flat, without a picture]"
+    below, above = (f"{side} the threshold 0.3" for side in ("below", "above"))
+    assert dark == [
+        *("real", "0.3333", "0.2000", below, *seen, f"{images}/dark.png", flat)
+    ]
+    assert bright == [
+        *("fake", "0.6667", "0.8000", above, *seen, f"{images}/bright.png", flat)
+    ]
+
+
+def test_a_verdict_that_contradicts_its_probability_says_why(tmp_path, capsys):
+    save_brightness_detector(tmp_path / "model.keras", 0.03)
+    Image.new("RGB", (40, 40), (10, 10, 10)).save(tmp_path / "dark.png")
+    for form in ("table", "jsonl", "csv"):
+        assert (
+            run(tmp_path / "model.keras", tmp_path / "dark.png", "--format", form) == 0
+        )
+        out = capsys.readouterr().out
+        assert "fake" in out and "above the threshold 0.03" in out
+    assert "threshold" in out.splitlines()[0].split(",")
+    assert "0.03" in out.splitlines()[1].split(",")
+
+
+def test_a_threshold_without_support_is_warned_of(tmp_path, images, capsys):
+    evidence = Evidence(
+        real=20,
+        fake=2,
+        auc=0.19,
+        auc_low=0.0,
+        auc_high=0.45,
+        false_alarms=20,
+        misses=0,
+    )
+    save_brightness_model(tmp_path / "weak.keras")
+    metadata = dataclasses.replace(metadata_with(THRESHOLD), evidence=evidence)
+    replace_metadata(tmp_path / "weak.keras", metadata)
+    assert run(tmp_path / "weak.keras", images / "dark.png") == 0
+    err = capsys.readouterr().err
+    assert "WARNING: The threshold was chosen on 2 fake images of val" in err
+    assert "AUC 0.190 (0.000 to 0.450). Are the folders exchanged?" in err
+    assert "20 of 20 real images of val are called fake" in err
 
 
 def test_missing_model_is_an_error_of_one_line(tmp_path, images):
@@ -142,12 +191,88 @@ def test_csv_is_written_whole(model, images, tmp_path):
     assert not list(tmp_path.glob(".partial*"))
 
 
+@pytest.fixture(scope="module")
+def caveats(tmp_path_factory):
+    """Images that a verdict says little of: `{name: warnings}` and their folder."""
+    folder = tmp_path_factory.mktemp("caveats")
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (SIZE, SIZE, 3), "uint8")
+    Image.fromarray(pixels).save(folder / "right.png")
+    Image.fromarray(pixels[:8, :16]).save(folder / "small.png")
+    Image.new("RGB", (1, 1)).save(folder / "dot.png")
+    Image.fromarray(np.tile(pixels, (4, 375, 1))).save(folder / "wide.png")
+    alpha = np.dstack([pixels, np.zeros((SIZE, SIZE), "uint8")])
+    Image.fromarray(alpha).save(folder / "clear.png")
+    half = Image.fromarray(pixels).quantize(64)
+    half.putdata([0] * (SIZE**2 // 2) + [1] * (SIZE**2 // 2))
+    half.save(folder / "half.png", transparency=0)
+    Image.new("RGB", (SIZE, SIZE)).save(folder / "black.png")
+    return folder, {
+        "black.png": ["flat, without a picture"],
+        "clear.png": ["1 of it transparent"],
+        "dot.png": ["enlarged 32 times", "flat, without a picture"],
+        "half.png": ["0.5 of it transparent"],
+        "right.png": [],
+        "small.png": ["enlarged 4 times"],
+        "wide.png": ["only 0.00067 of it seen"],
+    }
+
+
+def test_every_row_says_what_to_bear_in_mind(model, caveats, capsys):
+    folder, expected = caveats
+    assert run(model, folder, "--format", "jsonl") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = [row["file"].rpartition("/")[2] for row in rows]
+    found = dict(zip(names, rows, strict=True))
+    assert {name: row["warnings"] for name, row in found.items()} == expected
+    wide, small = found["wide.png"], found["small.png"]
+    assert (wide["width"], wide["height"], wide["enlarged"]) == (12_000, 128, 1)
+    assert wide["seen"] == pytest.approx(SIZE**2 / (12_000 * 128))
+    assert (small["seen"], small["enlarged"]) == (0.5, 4)
+    for form in ("table", "csv"):
+        assert run(model, folder, "--format", form) == 0
+        out = capsys.readouterr().out
+        for line in out.splitlines()[1:]:
+            (name,) = (name for name in expected if name in line)
+            assert "; ".join(expected[name]) in line
+    assert "12000x128" not in out and "12000,128" in out
+
+
+def test_tiles_see_all_of_an_image(detector, caveats):
+    (wide,) = detector.predict(caveats[0] / "right.png", tiles=True)
+    assert wide.view.seen == 1 and wide.view.warnings == ()
+
+
+def test_marks_of_a_file_stand_beside_its_verdict(model, tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0131] = "Midjourney 6"
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), "uint8")
+    for name, options in (("said", {"exif": exif}), ("unsaid", {})):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png", **options)
+    assert run(model, tmp_path, "--format", "jsonl") == 0
+    said, unsaid = map(json.loads, capsys.readouterr().out.splitlines())
+    assert said["marks"] == ["generator: EXIF Software 'Midjourney 6'"]
+    assert unsaid["marks"] == []
+    assert said["score"] == unsaid["score"]
+    for form in ("table", "csv"):
+        assert run(model, tmp_path, "--format", form) == 0
+        assert "generator: EXIF Software" in capsys.readouterr().out
+
+
 def test_failed_run_keeps_the_old_output(model, images, tmp_path, monkeypatch):
     output = tmp_path / "scores.csv"
     output.write_text("old")
 
     def fail(*args, **kwargs):
-        yield Prediction(file="dark.png", score=0.2, probability=0.3, verdict="real")
+        view = View(width=50, height=40, seen=0.5, enlarged=1.0, warnings=())
+        yield Prediction(
+            file="dark.png",
+            score=0.2,
+            probability=0.3,
+            verdict="real",
+            threshold=0.3,
+            view=view,
+        )
         raise ValueError("on the way")
 
     monkeypatch.setattr(Detector, "stream", fail)
@@ -206,9 +331,11 @@ def test_tiles_are_written_with_their_map(model, images, tmp_path, capsys):
 def test_table_and_csv_say_the_largest_score_of_tiles(model, images, capsys):
     assert run(model, images, "--tiles") == 3
     table = capsys.readouterr().out.splitlines()
-    assert table[0].split() == ["verdict", "probability", "score", "max", "file"]
+    titles = ["verdict", "probability", "score", "max", "why", "size", "seen", "file"]
+    assert table[0].split() == titles
     assert table[1].split()[:4] == ["fake", "0.6667", "0.8000", "0.8000"]
-    assert table[2].split() == ["unreadable", str(images / "broken.jpg")]
+    assert table[2].split()[:2] == ["unreadable", str(images / "broken.jpg")]
+    assert table[2].endswith("[JPEG with a damaged header]")
     assert run(model, images, "--tiles", "--format", "csv") == 3
     assert capsys.readouterr().out.splitlines()[0].endswith("error,max_score")
 

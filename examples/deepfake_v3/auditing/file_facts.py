@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
+from examples.deepfake_v3.loading.images import open_image
+
 Fact = str | float | None
 
 METADATA = ("exif", "icc_profile", "xmp", "comment", "dpi", "jfif", "photoshop")
@@ -23,7 +25,7 @@ def read_file_facts(path: Path) -> dict[str, Fact]:
         "progressive"; 0 or 1 for each kind of metadata. What the format does not have
         is None.
     """
-    with Image.open(path) as image:
+    with path.open("rb") as file, open_image(file) as image:
         info = image.info
         facts: dict[str, Fact] = {
             "extension": path.suffix.lower(),

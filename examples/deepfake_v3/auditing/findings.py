@@ -25,6 +25,7 @@ def judge(result: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if leak["value"] is None:
         notes.append(f"What file facts reach could not be measured: {leak['reason']}.")
     warnings += _leaks(leak)
+    warnings += [_origin(row) for row in result["origins"] if row["tells"]]
     warnings += _inverted(result["directions"])
     for place, (count, total) in result["misnamed"].items():
         warnings.append(
@@ -62,6 +63,10 @@ def judge(result: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         )
     elif groups["images_without"]:
         notes.append(f"In no group: {_count(groups['images_without'])}.")
+    if result["other_folders"]:
+        notes.append(
+            f"Of no class, and not used: {', '.join(result['other_folders'])}."
+        )
     if result["unusable"]:
         warnings.append(f"Not usable: {_count(len(result['unusable']), 'file')}.")
     for split, counts in result["counts"].items():
@@ -92,6 +97,18 @@ def _leaks(leak: Mapping[str, Any]) -> list[str]:
         for split, auc in leak["splits"].items()
         if auc["value"] is not None and auc["value"] > LEAK_AUC and auc["low"] > 0.5
     ]
+
+
+def _origin(row: Mapping[str, Any]) -> str:
+    value = f" {row['value']!r}" if row["value"] else ""
+    such = "" if row["by_value"] or not value else " such as"
+    shares = " and ".join(
+        f"{row[name]} of {row['images'][name]} {name}" for name in CLASS_NAMES
+    )
+    return (
+        f"Marks of where files come from tell the classes apart: {row['name']} "
+        f"({row['kind']}{such}{value}) is in {shares} files."
+    )
 
 
 def _interval(auc: Mapping[str, Any]) -> str:

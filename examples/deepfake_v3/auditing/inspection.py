@@ -10,8 +10,10 @@ from examples.deepfake_v3.loading.data import CLASS_NAMES
 from examples.deepfake_v3.loading.images import (
     UnusableImageError,
     check_image,
+    open_image,
     read_image,
 )
+from examples.deepfake_v3.loading.provenance import Mark, read_marks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,7 @@ class AuditedImage:
     digest: str
     hash: int | None
     facts: dict[str, Fact]
+    marks: tuple[Mark, ...]
     content: dict[str, float]
 
     @property
@@ -41,6 +44,8 @@ def inspect(file: tuple[Path, str, int]) -> AuditedImage | str:
     try:
         pixels = read_image(path)
         facts = read_file_facts(path)
+        with path.open("rb") as stream, open_image(stream) as image:
+            marks = read_marks(image, stream)
     except (OSError, UnusableImageError) as error:  # it may be gone meanwhile
         return f"not readable: {error}"
     return AuditedImage(
@@ -50,6 +55,7 @@ def inspect(file: tuple[Path, str, int]) -> AuditedImage | str:
         digest,
         perceptual_hash(pixels),
         facts,
+        marks,
         measure_content(pixels),
     )
 

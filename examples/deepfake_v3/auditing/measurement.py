@@ -23,6 +23,7 @@ from examples.deepfake_v3.auditing.leaks import (
     cross_validated_auc,
     transferred_auc,
 )
+from examples.deepfake_v3.auditing.origins import mark_facts, measure_origins
 from examples.deepfake_v3.loading import groups as grouping
 from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 
@@ -45,7 +46,9 @@ def measure(
 
     labels = np.array([image.label for image in images], "int64")
     splits = np.array([image.split for image in images])
-    facts = as_columns([image.facts for image in images])
+    # Marks first: of facts that tell as much, they say why.
+    told = [mark_facts(image.marks) | image.facts for image in images]
+    facts = as_columns(told)
     content = as_columns([image.content for image in images])
     facts_inside = _inside_splits(facts, splits, labels, units)
     content_inside = _inside_splits(content, splits, labels, units)
@@ -56,8 +59,9 @@ def measure(
             "splits": {
                 split: dataclasses.asdict(auc) for split, auc in facts_inside.items()
             },
-            "facts": _describe_facts(images, facts, labels, units),
+            "facts": _describe_facts(told, facts, labels, units),
         },
+        "origins": measure_origins(images),
         "content": dataclasses.asdict(cross_validated_auc(content, labels, units)),
         "directions": [
             row
@@ -199,7 +203,7 @@ def _names_class(file: str, name: str) -> bool:
 
 
 def _describe_facts(
-    images: Sequence[AuditedImage],
+    told: Sequence[Mapping[str, Fact]],
     columns: Mapping[str, np.ndarray],
     labels: np.ndarray,
     units: np.ndarray,
@@ -214,7 +218,11 @@ def _describe_facts(
                 "auc": alone.value,
                 **{
                     class_name: _summarise(
-                        [image.facts[name] for image in images if image.label == label]
+                        [
+                            facts[name]
+                            for facts, own in zip(told, labels, strict=True)
+                            if own == label
+                        ]
                     )
                     for label, class_name in enumerate(CLASS_NAMES)
                 },

@@ -249,6 +249,11 @@ def _describe_training(training: Training, metadata: Metadata) -> str:
             f"{metadata.threshold:.4f} ({metadata.threshold_criterion}) and "
             f"{metadata.temperature:.3f}, chosen on {metadata.val_images} val images",
         ),
+        *(
+            [("behind the threshold", metadata.evidence.describe())]
+            if metadata.evidence
+            else []
+        ),
         (
             "made with",
             f"keras_forensics {metadata.package_version}, Keras "
@@ -265,7 +270,9 @@ def _describe_training(training: Training, metadata: Metadata) -> str:
         ),
     ]
     lines = [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join([f"| `{training.command}` | |", "|---|---|", *lines])
+    table = "\n".join([f"| `{training.command}` | |", "|---|---|", *lines])
+    doubts = [f"- **{sentence}**" for sentence in metadata.weaknesses()]
+    return "\n\n".join([table, "\n".join(doubts)]) if doubts else table
 
 
 def _tell(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
 """From scores to metrics, intervals and figures.
 
-May import from `errors`, `options`, `checks`, `loading`.
+May import from `errors`, `options`, `checks`, `loading`, `model_files`.
 """

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from examples.deepfake_v3.checks import Criterion, check_criterion
+from examples.deepfake_v3.checks import CRITERION, Criterion, check_criterion
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.weighted_metrics import (
     FALSE_ALARMS,
     detection_name,
 )
+
+TOLERATED_ALARMS = 0.05
+"""Share of the real images that the criterion "false_alarms" may call fake."""
 
 CALIBRATION_BINS = 15  # as in Guo et al., "On Calibration of Modern Neural Networks"
 
@@ -73,22 +76,25 @@ def compute_metrics(
 
 
 def find_optimal_threshold(
-    y_true: np.ndarray, y_score: np.ndarray, criterion: Criterion = "f1"
+    y_true: np.ndarray, y_score: np.ndarray, criterion: Criterion = CRITERION
 ) -> float:
     """Finds the threshold that serves a criterion best on these scores.
 
     Every way to cut the sorted scores in two is tried, no grid. The threshold is
     halfway between the two distinct scores around the best cut, where a small shift
-    of the scores changes nothing; below the lowest score, halfway to 0. Of equally
-    good cuts the threshold nearest to 0.5 is taken. Calling nothing fake is not
-    tried, since calling everything fake is never worse by any of the criteria.
+    of the scores changes nothing; below the lowest score, halfway to 0, and above the
+    highest, halfway to 1. Of equally good cuts the threshold nearest to 0.5 is taken.
+    Calling nothing fake is tried for "false_alarms" alone: by the other criteria,
+    calling everything fake is never worse.
 
     Args:
         y_true: Labels, real 0 and fake 1, both of them there.
         y_score: Probabilities of fake in [0, 1], of the same length.
         criterion: "f1" for the highest F1 score of fake, "youden" for the highest
-            recall + specificity - 1, "balanced" for the smallest difference between
-            recall and specificity.
+            recall + specificity - 1, which is the highest balanced accuracy, "balanced"
+            for the smallest difference between recall and specificity, "false_alarms"
+            for the most fakes found while at most 5 % of the real images are called
+            fake, or as few as can be where more of them score 1.
 
     Returns:
         The threshold: fake is what scores at least this.
@@ -101,6 +107,12 @@ def find_optimal_threshold(
     distinct, group = np.unique(scores, return_inverse=True)
     fakes = np.bincount(group[labels == 1], minlength=len(distinct))
     reals = np.bincount(group[labels == 0], minlength=len(distinct))
+    if criterion == "false_alarms" and distinct[-1] < 1:
+        # One more cut, which calls nothing fake.
+        distinct, fakes, reals = (
+            np.append(values, last)
+            for values, last in ((distinct, 1.0), (fakes, 0), (reals, 0))
+        )
     # Cut i calls fake what scores at least distinct[i].
     tp = np.cumsum(fakes[::-1])[::-1]
     fp = np.cumsum(reals[::-1])[::-1]
@@ -112,8 +124,11 @@ def find_optimal_threshold(
     # Over the common denominator positives * negatives, so that ties are exact.
     elif criterion == "youden":
         quality = tp * negatives + tn * positives
-    else:
+    elif criterion == "balanced":
         quality = -abs(tp * negatives - tn * positives)
+    else:
+        allowed = np.floor(TOLERATED_ALARMS * negatives)
+        quality = np.where(fp <= allowed, tp * (negatives + 1) + tn, tn - negatives - 1)
 
     below = np.concatenate([[0.0], distinct[:-1]])
     thresholds = below + (distinct - below) / 2

@@ -70,7 +70,22 @@ class Scored:
         return {"real": real, "fake": fake, "clusters": clusters}
 
     def measure(self, threshold: float) -> dict[str, Measured]:
-        """The metrics of `weighted_metrics` with their intervals."""
+        """The metrics of `weighted_metrics` with their intervals.
+
+        Of images of one class, the share that is called right alone: "specificity" or
+        "recall", which is the "accuracy", too.
+        """
+        classes = np.unique(self.labels)
+        if len(classes) == 1:
+            right = (self.scores >= threshold) == classes[0]
+            share = bootstrap(
+                lambda weights: {"right": weights @ right / weights.sum(axis=1)},
+                self.clusters,
+            )["right"]
+            return {
+                name: measured(float(right.mean()), share)
+                for name in ("accuracy", ("specificity", "recall")[classes[0]])
+            }
         values = compute_metrics(self.labels, self.scores, threshold)
         intervals = bootstrap(
             lambda weights: weighted_metrics(

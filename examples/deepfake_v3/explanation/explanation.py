@@ -39,7 +39,6 @@ class Explanation:
     Attributes:
         prediction: Score, verdict and probability, as `Detector.predict` gives them.
         called_fake: The verdict.
-        decision_threshold: An image is called fake when its score is at least this.
         photograph: The whole image, `(height, width, 3)`, uint8.
         crop: Where in it the detector looks.
         pixels: What the detector sees: the crop, at the size of its input.
@@ -57,7 +56,6 @@ class Explanation:
 
     prediction: Prediction
     called_fake: bool
-    decision_threshold: float
     photograph: np.ndarray
     crop: Crop
     pixels: np.ndarray
@@ -80,8 +78,8 @@ class Explanation:
         """Verdict, score and probability in a line."""
         prediction = self.prediction
         return (
-            f"called {prediction.verdict}: score {prediction.score:.3f} (fake from "
-            f"{self.decision_threshold:.3f}), calibrated probability of fake "
+            f"called {prediction.verdict}: score {prediction.score:.3f}, "
+            f"{prediction.why}; calibrated probability of fake "
             f"{prediction.probability:.1%}"
         )
 
@@ -139,6 +137,13 @@ class Explanation:
                 "The score is the mean of two looks, at this image and at its mirror "
                 "image. The maps and the gate are those of the first."
             )
+        if self.prediction.view is not None and self.prediction.view.warnings:
+            seen.append(f"To bear in mind: {'; '.join(self.prediction.view.warnings)}.")
+        if self.prediction.marks:
+            marks = "; ".join(mark.describe() for mark in self.prediction.marks)
+            seen.append(
+                f"The file says of itself, and the score knows nothing of it: {marks}."
+            )
         return seen
 
 
@@ -163,14 +168,12 @@ class Explainer:
         self,
         photograph: np.ndarray,
         prediction: Prediction,
-        decision_threshold: float,
     ) -> Explanation:
         """Explains a prediction.
 
         Args:
             photograph: Array of shape `(height, width, 3)`, uint8.
             prediction: What the detector says of it.
-            decision_threshold: The threshold of its verdict.
         """
         streams = self.streams
         pixels = crop_to_size(photograph, streams.image_size)
@@ -187,7 +190,6 @@ class Explainer:
         return Explanation(
             prediction=prediction,
             called_fake=prediction.verdict == CLASS_NAMES[1],
-            decision_threshold=decision_threshold,
             photograph=photograph,
             crop=_centre(photograph, streams.image_size),
             pixels=pixels,

@@ -9,7 +9,7 @@ import csv
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.images import EXTENSIONS, THREADS, check_image
+from examples.deepfake_v3.loading.layout import extra_folders, find_layout
 
 CLASS_NAMES = ("real", "fake")  # label 0, label 1, whatever the alphabet says
 SPLITS = ("train", "val", "test")
@@ -99,6 +100,8 @@ def check_data_dir(
     data_dir: str | Path,
     splits: Sequence[str] = SPLITS,
     report_path: str | Path | None = None,
+    *,
+    one_class: Collection[str] = (),
 ) -> dict[str, ImageList]:
     """Opens every file once and returns the usable ones.
 
@@ -107,6 +110,7 @@ def check_data_dir(
         splits: The splits to read.
         report_path: CSV file for the quarantine report (file, reason); none is
             written without it.
+        one_class: Splits that may hold images of one class alone.
 
     Returns:
         `{split: ImageList}`.
@@ -122,15 +126,24 @@ def check_data_dir(
         for split in splits
         for label, name in enumerate(CLASS_NAMES)
     }
-    missing = [str(folder) for folder in folders.values() if not folder.is_dir()]
-    if missing:
-        raise NotThereError(
-            f"`data_dir` must hold {{{','.join(splits)}}}/{{{','.join(CLASS_NAMES)}}}. "
-            f"Missing: {', '.join(missing)}. Received: data_dir={str(data_dir)!r}"
+    missing = [
+        folder
+        for (split, _), folder in folders.items()
+        if not folder.is_dir()
+        and not (
+            split in one_class
+            and any((data_dir / split / name).is_dir() for name in CLASS_NAMES)
         )
+    ]
+    if missing:
+        raise missing_folders("data_dir", data_dir, splits, missing)
+    for split in splits:
+        if extra := extra_folders(data_dir / split):
+            print(f"Not used: {', '.join(map(str, extra))}, which is no class here.")
     files = [
         (path, split, label, reason)
         for (split, label), folder in folders.items()
+        if folder.is_dir()
         for path, reason in sorted(_walk(folder))
     ]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -161,8 +174,9 @@ def check_data_dir(
         chosen = [
             (path, label, digest) for path, s, label, digest in usable if s == split
         ]
+        there = {label for _, label, _ in chosen}
         for label, name in enumerate(CLASS_NAMES):
-            if label not in {chosen_label for _, chosen_label, _ in chosen}:
+            if label not in there and not (split in one_class and there):
                 raise InputError(
                     f"No usable image in {folders[split, label]} "
                     f"({len(quarantine)} files are quarantined"
@@ -176,11 +190,23 @@ def check_data_dir(
             tuple(digest for _, _, digest in chosen),
         )
     counts = ", ".join(
-        f"{split} {np.bincount(images.labels).tolist()}"
+        f"{split} {np.bincount(images.labels, minlength=2).tolist()}"
         for split, images in lists.items()
     )
     print(f"Images [real, fake]: {counts}; {len(quarantine)} files quarantined.")
     return lists
+
+
+def missing_folders(
+    argument: str, data_dir: Path, splits: Sequence[str], missing: Sequence[Path]
+) -> NotThereError:
+    """The error for a directory of another layout: what it holds, and what to do."""
+    return NotThereError(
+        f"`{argument}` must hold {{{','.join(splits)}}}/{{{','.join(CLASS_NAMES)}}}; "
+        f"{', '.join(path.relative_to(data_dir).as_posix() for path in missing)} "
+        f"{'is' if len(missing) == 1 else 'are'} missing. "
+        f"{find_layout(data_dir).describe()} Received: {argument}={str(data_dir)!r}"
+    )
 
 
 def list_files(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ costs one file: the process is ended, the next file gets a new one. The processe
 
 import collections
 import contextlib
+import dataclasses
 import json
 import os
 import queue
@@ -14,52 +15,70 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import psutil
+from PIL import Image as PillowImage
 
 from examples.deepfake_v3.loading.images import (
     THREADS,
+    Facts,
     UnusableImageError,
     crop_to_size,
-    read_any_file,
+    look_at,
+    look_at_opened,
 )
+from examples.deepfake_v3.loading.inputs import as_images
+from examples.deepfake_v3.loading.provenance import Mark
 from examples.deepfake_v3.options.choices import SECONDS
 
 PEAK_BYTES = 2e9  # of one process, with the largest image that is read
 
-Image = str | os.PathLike | np.ndarray
-"""A file, or an array `(height, width, 3)` of uint8 in grey levels 0..255."""
 
-Decoded = np.ndarray | UnusableImageError
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """An image, as far as it could be read.
+
+    Attributes:
+        file: Name of its file, if it has one.
+        pixels: Array `(height, width, 3)`, uint8: all of it, or a crop; None with an
+            error.
+        facts: What else there is to know of it; None with an error.
+        error: Why it could not be read; None otherwise.
+    """
+
+    file: str | None
+    pixels: np.ndarray | None = None
+    facts: Facts | None = None
+    error: UnusableImageError | None = None
 
 
 def decode_ahead(
-    images: Iterable[Image],
+    images: Any,
     *,
     size: int | None,
     seconds: float = SECONDS,
     ahead: int,
-) -> Generator[tuple[Image, Decoded]]:
+) -> Generator[Decoded]:
     """Decodes images while the caller does something else.
 
     Args:
-        images: Files, or arrays, which go through as they are.
+        images: What `loading.inputs` takes. Arrays go through as they are.
         size: Side of the square that is cropped from the centre of each; `None` leaves
             them whole.
         seconds: How long a file may take.
         ahead: How many images may wait ready.
 
     Yields:
-        Each image, in order, with its pixels, uint8 `(height, width, 3)`, or with the
-        reason why there are none.
+        Each image, in order, with its pixels or with the reason why there are none.
 
     Raises:
-        ValueError: If an array is no image.
+        TypeError: If something is no image.
+        ValueError: If an array is none.
     """
     # All of them may meet the largest images at the same time.
     room = psutil.virtual_memory().available // PEAK_BYTES
@@ -69,50 +88,38 @@ def decode_ahead(
     for decoder in decoders:
         idle.put(decoder)
 
-    def decode(image: Image) -> Decoded:
-        if isinstance(image, np.ndarray):
-            check_pixels(image)
-            return image if size is None else crop_to_size(image, size)
-        decoder = idle.get()
+    def decode(file: str | None, image: Any) -> Decoded:
         try:
-            return decoder.decode(image, size)
+            if isinstance(image, np.ndarray):
+                pixels, facts = image, Facts(image.shape[1], image.shape[0])
+            elif isinstance(image, PillowImage.Image):
+                pixels, facts = look_at_opened(image)
+            else:
+                decoder = idle.get()
+                try:
+                    pixels, facts = decoder.decode(image, size)
+                finally:
+                    idle.put(decoder)
         except UnusableImageError as error:
-            return error
-        finally:
-            idle.put(decoder)
+            return Decoded(file=file, error=error)
+        if size is not None and pixels.shape[:2] != (size, size):
+            pixels = crop_to_size(pixels, size)
+        return Decoded(file=file, pixels=pixels, facts=facts)
 
-    waiting: collections.deque = collections.deque()
+    waiting: collections.deque[Future[Decoded]] = collections.deque()
     pool = ThreadPoolExecutor(processes)
     try:
-        for image in images:
-            waiting.append((image, pool.submit(decode, image)))
+        for file, image in as_images(images):
+            waiting.append(pool.submit(decode, file, image))
             if len(waiting) > ahead:
-                done, future = waiting.popleft()
-                yield done, future.result()
+                yield waiting.popleft().result()
         while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
+            yield waiting.popleft().result()
     finally:
         # Those that are asked for nothing more must not be waited for.
         for decoder in decoders:
             decoder.close()
         pool.shutdown(cancel_futures=True)
-
-
-def check_pixels(array: np.ndarray) -> None:
-    """Refuses arrays that are no image in grey levels.
-
-    Raises:
-        ValueError: If so. Pixels from 0 to 1 would be scored without a complaint.
-    """
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-        raise ValueError(
-            "An array must be an image of shape (height, width, 3) in grey levels "
-            "0..255 of type uint8. Received: "
-            f"shape={array.shape}, dtype={array.dtype}"
-        )
-    if 0 in array.shape:
-        raise ValueError(f"An image must have pixels. Received: shape={array.shape}")
 
 
 class Decoder:
@@ -129,11 +136,13 @@ class Decoder:
         self.closed = False
         self.busy = threading.Lock()
 
-    def decode(self, path: str | os.PathLike, size: int | None) -> np.ndarray:
-        """The pixels of a file, uint8 `(height, width, 3)`.
+    def decode(
+        self, source: str | os.PathLike | bytes, size: int | None
+    ) -> tuple[np.ndarray, Facts]:
+        """The pixels of a file, uint8 `(height, width, 3)`, and the facts about it.
 
         Args:
-            path: The file.
+            source: The file, or its content.
             size: Side of the square that is cropped from the centre; `None` for all.
 
         Raises:
@@ -143,7 +152,7 @@ class Decoder:
         with self.busy:
             if self.closed:
                 raise UnusableImageError("not read: decoding was ended")
-            return self._decode(os.fspath(path), size)
+            return self._decode(source, size)
 
     def close(self) -> None:
         """Ends the process, whatever it is doing."""
@@ -154,7 +163,9 @@ class Decoder:
             if self.process is not None:
                 self._end(self.process)
 
-    def _decode(self, path: str | bytes, size: int | None) -> np.ndarray:
+    def _decode(
+        self, source: str | os.PathLike | bytes, size: int | None
+    ) -> tuple[np.ndarray, Facts]:
         if self.process is None:
             self.process = _start()
         process = self.process
@@ -168,7 +179,7 @@ class Decoder:
         timer.daemon = True
         timer.start()
         try:
-            return _ask(process, path, size)
+            return _ask(process, source, size)
         except (OSError, EOFError):
             self._end(process)
             raise UnusableImageError(
@@ -199,15 +210,24 @@ def _start() -> subprocess.Popen:
     )
 
 
-def _ask(process: subprocess.Popen, path: str | bytes, size: int | None) -> np.ndarray:
-    request = json.dumps([os.fsdecode(path), size]) + "\n"
-    process.stdin.write(request.encode())  # type: ignore[union-attr]  # a pipe
+def _ask(
+    process: subprocess.Popen, source: str | os.PathLike | bytes, size: int | None
+) -> tuple[np.ndarray, Facts]:
+    content = source if isinstance(source, bytes) else None
+    request = json.dumps(
+        [None, len(content), size]
+        if content is not None
+        else [os.fsdecode(source), 0, size]
+    )
+    process.stdin.write(request.encode() + b"\n")  # type: ignore[union-attr]  # a pipe
+    if content is not None:
+        process.stdin.write(content)  # type: ignore[union-attr]  # a pipe
     process.stdin.flush()  # type: ignore[union-attr]  # a pipe
     answer: BinaryIO = process.stdout  # type: ignore[assignment]  # a pipe
     head = answer.readline()
     if not head.endswith(b"\n"):
         raise EOFError
-    shape, error = json.loads(head)
+    shape, facts, error = json.loads(head)
     if error:
         raise UnusableImageError(error)
     pixels = np.empty(shape, "uint8")
@@ -217,22 +237,25 @@ def _ask(process: subprocess.Popen, path: str | bytes, size: int | None) -> np.n
         if not count:
             raise EOFError
         rest = rest[count:]
-    return pixels
+    marks = tuple(Mark(**mark) for mark in facts.pop("marks"))
+    return pixels, Facts(**facts, marks=marks)
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answers requests until there are no more: what the process does."""
     for request in requests:
-        path, size = json.loads(request)
+        path, length, size = json.loads(request)
+        source = requests.read(length) if path is None else path
         try:
-            pixels = read_any_file(path)
+            pixels, facts = look_at(source)
         except UnusableImageError as error:
-            answers.write(json.dumps([None, str(error) or "not readable"]).encode())
-            answers.write(b"\n")
+            reason = str(error) or "not readable"
+            answers.write(json.dumps([None, None, reason]).encode() + b"\n")
         else:
             if size is not None:
                 pixels = crop_to_size(pixels, size)
-            answers.write(json.dumps([pixels.shape, ""]).encode() + b"\n")
+            head = [pixels.shape, dataclasses.asdict(facts), ""]
+            answers.write(json.dumps(head).encode() + b"\n")
             answers.write(np.ascontiguousarray(pixels).data)
             del pixels  # before the next one comes
         answers.flush()

@@ -5,7 +5,10 @@ memory and gives pixels or a reason. Training then reads with `read_image` alone
 """
 
 import contextlib
+import dataclasses
 import hashlib
+import importlib
+import importlib.util
 import io
 import os
 import stat
@@ -14,11 +17,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from examples.deepfake_v3.errors import InputError
+from examples.deepfake_v3.loading.containers import is_arithmetic
+from examples.deepfake_v3.loading.provenance import Mark, read_marks
 
 _JPEG_EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif"}
 EXTENSIONS = {
@@ -28,14 +34,52 @@ EXTENSIONS = {
     "WEBP": {".webp"},
     "BMP": {".bmp"},
     "TIFF": {".tif", ".tiff"},
+    "AVIF": {".avif"},
+    "HEIF": {".heic", ".heif", ".hif"},
+    "JXL": {".jxl"},
 }
-OPENED = [kind for kind in EXTENSIONS if kind != "MPO"]  # Pillow opens it as JPEG
+OPENED = ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF"]
+"""What Pillow opens by itself; MPO it opens as JPEG."""
 
-# How files begin that are often found among images, in small letters.
+PLUGINS = {
+    "HEIC": ("pillow_heif", "pillow-heif"),
+    "JPEG XL": ("pillow_jxl", "pillow-jxl-plugin"),
+}
+"""What reads other formats: a module, and the package that it is in."""
+
+UNREAD_EXTENSIONS = {
+    *(".gif", ".jp2", ".j2k", ".jpf", ".jxr", ".psd", ".ico", ".tga", ".exr", ".hdr"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+    *(".ppm", ".pgm", ".pnm", ".pbm", ".pcx", ".bpg", ".svg"),
+}
+"""Of images, too, which are not read: a folder's are reported, not passed over."""
+
+RAW = "a camera's raw file"
+
+# How image files begin.
+SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"8BPS\0": "Photoshop",
+    **dict.fromkeys((b"FUJIFILM", b"IIRO", b"IIRS", b"IIU\0"), RAW),
+}
+BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"crx ": RAW} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
+)
+"""What a file in ISO boxes is, by the first brand that it names."""
+
+# How other files begin that are often found among images, in small letters.
 STRANGERS = {
-    b"gif8": "GIF",
-    b"\0\0\0\x0cjp": "JPEG 2000",
-    b"8bps": "Photoshop",
     b"%pdf": "PDF",
     b"pk\3\4": "a zip archive",
     b"<!doctype html": "a web page (a failed download?)",
@@ -91,8 +135,10 @@ def read_image(source) -> np.ndarray:
     with _one_error():
         if isinstance(source, str | os.PathLike):
             _require_file(source)
-        with Image.open(source, formats=OPENED) as image:
-            return _pixels(image)
+            with open(source, "rb") as file, open_image(file) as image:
+                return _pixels(image)[0]
+        with open_image(source) as image:
+            return _pixels(image)[0]
 
 
 def check_image(path: Path) -> tuple[str, str]:
@@ -119,8 +165,92 @@ def read_any_file(path: str | os.PathLike, extension: str | None = None) -> np.n
     """
     with _one_error():
         _require_file(path)
-        with _PatientReader(io.FileIO(path)) as file:
-            return _check(file, extension)
+        with _PatientReader(io.FileIO(path)) as file, _opened(file, extension) as image:
+            return _pixels(image)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What there is to know of an image beside its pixels.
+
+    Attributes:
+        width: Columns of the upright image in pixels.
+        height: Its rows.
+        hidden: Share of its pixels that are more transparent than not.
+        marks: What the file says of where it comes from.
+    """
+
+    width: int
+    height: int
+    hidden: float = 0.0
+    marks: tuple[Mark, ...] = ()
+
+
+def look_at(source: str | os.PathLike | bytes) -> tuple[np.ndarray, Facts]:
+    """`read_any_file`, and the facts about the image.
+
+    Args:
+        source: The file, or its content.
+    """
+    with _one_error():
+        raw: io.BytesIO | io.FileIO
+        if isinstance(source, bytes):
+            raw = io.BytesIO(source)
+        else:
+            _require_file(source)
+            raw = io.FileIO(source)
+        with _PatientReader(raw) as file, _opened(file, None) as image:
+            pixels, hidden = _pixels(image)
+            marks = read_marks(image, file)
+        return pixels, Facts(pixels.shape[1], pixels.shape[0], hidden, marks)
+
+
+def look_at_opened(image: Image.Image) -> tuple[np.ndarray, Facts]:
+    """The same of an image that Pillow has opened, which stays as it is."""
+    with _one_error():
+        _check_size(image)
+        pixels, hidden = _pixels(image.copy())
+        return pixels, Facts(pixels.shape[1], pixels.shape[0], hidden)
+
+
+def open_image(file: BinaryIO) -> Image.Image:
+    """Opens an image of one of our formats; its pixels are not decoded yet.
+
+    Raises:
+        UnusableImageError: If it is none.
+    """
+    file.seek(0)
+    head = file.read(64)
+    file.seek(0)
+    kind = image_format(head)
+    if kind == "TIFF" and head[8:10] == b"CR":  # Canon's, with a preview in front
+        raise UnusableImageError(_unread(RAW))
+    try:
+        if kind in PLUGINS:
+            return _open_by_plugin(file, kind)
+        image = Image.open(file, formats=OPENED)
+    except UnidentifiedImageError:
+        raise UnusableImageError(_describe_stranger(head)) from None
+    if kind == "JPEG" and isinstance(image, ImageFile.ImageFile):
+        if is_arithmetic(file):
+            # libjpeg cannot wait for more of it: all must be there at once.
+            image.decodermaxblock = file.seek(0, os.SEEK_END)
+        file.seek(0)
+    return image
+
+
+def _open_by_plugin(file: BinaryIO, kind: str) -> Image.Image:
+    module, package = PLUGINS[kind]
+    if importlib.util.find_spec(module) is None:
+        raise UnusableImageError(
+            f"the content is {kind}, which {package} reads: python -m pip install "
+            f"{package}"
+        )
+    plugin = importlib.import_module(module)
+    if kind == "HEIC":
+        # Not registered: other code opens what it opened before.
+        return plugin.HeifImageFile(file)
+    return Image.open(file, formats=["JXL"])
 
 
 def crop_to_size(
@@ -165,7 +295,16 @@ def _one_error() -> Iterator[None]:
 
 def _require_file(path: str | os.PathLike) -> None:
     """Refuses what would hang, such as a pipe, and what is far too large."""
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        if "://" in os.fsdecode(path):
+            raise UnusableImageError(
+                "an address, not a file: download it first"
+            ) from None
+        raise
+    if stat.S_ISDIR(status.st_mode):
+        raise UnusableImageError(_describe_folder(path))
     if not stat.S_ISREG(status.st_mode):
         raise UnusableImageError("not a regular file")
     if status.st_size > MAX_BYTES:
@@ -174,27 +313,57 @@ def _require_file(path: str | os.PathLike) -> None:
         )
 
 
-def _pixels(image: Image.Image) -> np.ndarray:
-    """The pixels of an opened image, if it is one that can be used."""
-    count = image.width * image.height
-    if not 0 < count <= MAX_PIXELS:
-        raise UnusableImageError(
-            f"{image.width}x{image.height} pixels; the limit is {MAX_PIXELS}"
-        )
-    # Not `n_frames`: it would walk through all pages of a TIFF.
-    if getattr(image, "is_animated", False) and image.format != "MPO":
+def _describe_folder(path: str | os.PathLike) -> str:
+    if os.path.islink(path):
+        return "a link to a folder: name the folder itself"
+    try:
+        with os.scandir(os.fspath(path)):
+            return "a folder, not a file"
+    except OSError as error:
+        return f"a folder that cannot be read: {error.strerror}"
+
+
+def _pixels(image: Image.Image) -> tuple[np.ndarray, float]:
+    """The pixels of an opened image that can be used, and the share that is hidden."""
+    _check_size(image)
+    # Not `n_frames`: it would walk through all pages of a TIFF. MPO and HEIC hold
+    # previews, too.
+    if getattr(image, "is_animated", False) and image.format not in ("MPO", "HEIF"):
         raise UnusableImageError("animated, or of several pages")
-    if image.format == "TIFF":
+    if image.format == "TIFF" and hasattr(image, "tag_v2"):
         _refuse_odd_levels(image)
-    if count > LARGE:
+    if image.width * image.height > LARGE:
         return _large_images.submit(_decode, image).result()
     return _decode(image)
 
 
-def _decode(image: Image.Image) -> np.ndarray:
+def _check_size(image: Image.Image) -> None:
+    if not 0 < image.width * image.height <= MAX_PIXELS:
+        raise UnusableImageError(
+            f"{image.width}x{image.height} pixels; the limit is {MAX_PIXELS}"
+        )
+
+
+def _hidden_share(image: Image.Image) -> float:
+    """Share of the pixels that are more transparent than not."""
+    if "A" in image.getbands():
+        alpha = image.getchannel("A")
+    elif "transparency" in image.info and image.mode in ("P", "L", "RGB", "1"):
+        alpha = image.convert("RGBA").getchannel("A")
+    else:
+        return 0.0
+    return sum(alpha.histogram()[:128]) / (image.width * image.height)
+
+
+def _decode(image: Image.Image) -> tuple[np.ndarray, float]:
     # Pillow copies for an orientation or a mode that is there already.
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         ImageOps.exif_transpose(image, in_place=True)
+    hidden = _hidden_share(image)
+    return _as_rgb(image), hidden
+
+
+def _as_rgb(image: Image.Image) -> np.ndarray:
     if image.mode == "RGB":
         # np.asarray would ask Pillow for the bytes twice.
         pixels = np.frombuffer(image.tobytes(), "uint8")
@@ -213,6 +382,8 @@ def _refuse_odd_levels(image: Image.Image) -> None:
     """Refuses TIFFs of which Pillow would give other grey levels than are meant."""
     tags = image.tag_v2  # type: ignore[attr-defined]  # TIFF has it
     base = ExifTags.Base
+    if tags.get(base.NewSubfileType, 0) & 1:
+        raise UnusableImageError(_unread(RAW))
     if any(kind != 1 for kind in tags.get(base.SampleFormat, (1,))):
         raise UnusableImageError("signed or floating-point pixels, of unknown range")
     if image.mode.startswith("I;16") and (
@@ -234,25 +405,20 @@ class _PatientReader(io.BufferedReader):
         return super().read(size)
 
 
-def _check(file: _PatientReader, extension: str | None) -> np.ndarray:
-    """The pixels of an open file, which costs a bounded effort."""
+def _opened(file: _PatientReader, extension: str | None) -> Image.Image:
+    """An open file as an image, which costs a bounded effort."""
     head = file.read(64)
     if not head:
         raise UnusableImageError("empty: 0 bytes")
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         _refuse_endless_tables(file, head)
-    file.seek(0)
-    try:
-        image = Image.open(file, formats=OPENED)
-    except UnidentifiedImageError:
-        raise UnusableImageError(_describe_stranger(head)) from None
-    with image:
-        kind = image.format or ""
-        if extension is not None and extension not in EXTENSIONS[kind]:
-            raise UnusableImageError(f"wrongly named: the content is {kind}")
-        if image.info.get("progressive"):
-            _refuse_endless_scans(file)
-        return _pixels(image)
+    image = open_image(file)
+    kind = image.format or ""
+    if extension is not None and extension not in EXTENSIONS[kind]:
+        raise UnusableImageError(f"wrongly named: the content is {kind}")
+    if image.info.get("progressive"):
+        _refuse_endless_scans(file)
+    return image
 
 
 def _refuse_endless_tables(file: _PatientReader, head: bytes) -> None:
@@ -281,14 +447,30 @@ def _refuse_endless_scans(file: _PatientReader) -> None:
         raise UnusableImageError(f"progressive JPEG in {scans} scans")
 
 
+def image_format(head: bytes) -> str:
+    """The format that an image file begins like; "" for what is none."""
+    for start, name in SIGNATURES.items():
+        if head.startswith(start):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # which text would not have
+        return "BMP"
+    return BRANDS.get(head[8:12], "") if head[4:8] == b"ftyp" else ""
+
+
+def _unread(name: str) -> str:
+    return f"the content is {name}, which is not read: save it as PNG, unscaled"
+
+
 def _describe_stranger(head: bytes) -> str:
     """Why a file that is none of our formats cannot be used, from how it begins."""
+    if name := image_format(head):
+        if name in OPENED:
+            return f"{name} with a damaged header"
+        return _unread(name)
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    name = next((name for key, name in STRANGERS.items() if start.startswith(key)), "")
-    if head[4:8] == b"ftyp":
-        name = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"mif1": "HEIC"}.get(
-            head[8:12], "a video"
-        )
-    if not name:
-        return "not an image, or with a damaged header"
-    return f"the content is {name}, not one of {', '.join(OPENED)}"
+    found = (name for key, name in STRANGERS.items() if start.startswith(key))
+    if name := "a video" if head[4:8] == b"ftyp" else next(found, ""):
+        return f"the content is {name}, not an image that is read"
+    return "not an image, or with a damaged header"

@@ -23,6 +23,7 @@ from examples.deepfake_v3.checks import Criterion, check_criterion
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
+from examples.deepfake_v3.model_files.evidence import Evidence
 
 MEMBER = "detector.json"
 FORMAT = 1  # of the member, raised when older code would read it wrongly
@@ -51,6 +52,7 @@ class Metadata:
         threshold_criterion: By which it was chosen on val.
         temperature: Fitted on val; a score's logit is divided by it.
         val_images: How many images both were chosen on.
+        evidence: How the detector does on them; None where an older version wrote this.
         usual_gate: Mean gate over some of them, a number in [0, 1] for each channel;
             None where there is no gate, or an older version wrote this.
     """
@@ -65,6 +67,7 @@ class Metadata:
     threshold_criterion: Criterion
     temperature: float
     val_images: int
+    evidence: Evidence | None = None
     usual_gate: tuple[float, ...] | None = None
 
     def __post_init__(self):
@@ -85,6 +88,10 @@ class Metadata:
                     f"`{name}` of a detector cannot be this. Received: "
                     f"{name}={getattr(self, name)!r}"
                 )
+
+    def weaknesses(self) -> list[str]:
+        """Why the threshold cannot be relied on, as sentences; none if it can."""
+        return [] if self.evidence is None else self.evidence.weaknesses()
 
 
 def fingerprint(images: ImageList, root: str | Path) -> str:
@@ -212,6 +219,8 @@ def read_metadata(path: str | Path) -> Metadata:
     for name in ("class_names", "value_range", "usual_gate"):
         if content.get(name) is not None:
             content[name] = tuple(content[name])
+    if content.get("evidence") is not None:
+        content["evidence"] = Evidence(**content["evidence"])
     return Metadata(**content)
 
 

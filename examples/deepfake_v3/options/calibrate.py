@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from examples.deepfake_v3.checks import Criterion
+from examples.deepfake_v3.checks import CRITERION, Criterion
 from examples.deepfake_v3.options.choices import BATCH_SIZE, Pipeline
 
 
@@ -18,9 +18,9 @@ class CalibrateConfig:
     """The trained model, a .keras file. It is replaced by itself with new metadata."""
     data_dir: str = "data/processed"
     """Directory with val/{real,fake}."""
-    threshold_criterion: Criterion = "f1"
-    """What the threshold must serve best: F1, Youden's J, or recall and specificity
-    balanced."""
+    threshold_criterion: Criterion = CRITERION
+    """What the threshold must serve best: F1, Youden's J, recall and specificity
+    balanced, or the most fakes found at 5 % false alarms."""
     reports_dir: str = "reports"
     """Where quarantine.csv is written."""
     batch_size: int = BATCH_SIZE

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from examples.deepfake_v3.checks import Criterion
+from examples.deepfake_v3.checks import CRITERION, Criterion
 from examples.deepfake_v3.options.choices import BATCH_SIZE, Pipeline
 
 
@@ -20,8 +20,9 @@ class EvaluateConfig:
     """Images per prediction step."""
     optimize_threshold: bool = True
     """Also report the metrics at the threshold that is best on val."""
-    threshold_criterion: Criterion = "f1"
-    """What "best" means: F1, Youden's J, or recall and specificity balanced."""
+    threshold_criterion: Criterion = CRITERION
+    """What "best" means: F1, Youden's J, recall and specificity balanced, or the most
+    fakes found at 5 % false alarms."""
     generate_plots: bool = True
     """Draw the figures of the test split."""
     robustness_images: int = 250

@@ -323,6 +323,14 @@ def _schema() -> "pa.Schema":
             "score": pa.float64(),
             "verdict": pa.string(),
             "probability": pa.float64(),
+            "threshold": pa.float64(),
+            "why": pa.string(),
+            "width": pa.int64(),
+            "height": pa.int64(),
+            "seen": pa.float64(),
+            "enlarged": pa.float64(),
+            "warnings": pa.list_(pa.string()),
+            "marks": pa.list_(pa.string()),
             "error": pa.string(),
             "max_score": pa.float64(),
             "tiles": pa.struct(tiles),
@@ -343,12 +351,15 @@ def _find_files(sources: Iterable[str]) -> list[str]:
             found += _list_bucket(source)
         else:
             # Workers have another working directory.
-            found += [os.path.abspath(file) for file in find_files([source])[0]]
+            found += [
+                file if "://" in file else os.path.abspath(file)
+                for file in find_files([source]).files
+            ]
     if not found:
         raise NotThereError(
             f"There is nothing to score. Received: sources={tuple(sources)}"
         )
-    return found
+    return list(dict.fromkeys(found))  # each once
 
 
 def _read_list(source: str) -> list[str]:

@@ -24,6 +24,9 @@ SUFFIXES = {
     "WEBP": ".webp",
     "BMP": ".bmp",
     "TIFF": ".tif",
+    "AVIF": ".avif",
+    "HEIF": ".heic",
+    "JXL": ".jxl",
 }
 
 

@@ -11,7 +11,6 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from tqdm import tqdm
 
 from examples.deepfake_v3.auditing.duplicates import perceptual_hash
@@ -22,6 +21,7 @@ from examples.deepfake_v3.loading.images import (
     THREADS,
     UnusableImageError,
     check_image,
+    open_image,
     read_image,
 )
 from examples.deepfake_v3.options.prepare import PrepareConfig
@@ -143,7 +143,7 @@ def _inspect(path: Path) -> dict[str, Any]:
     try:
         content = path.read_bytes()
         pixels = read_image(io.BytesIO(content))
-        with Image.open(io.BytesIO(content)) as image:
+        with open_image(io.BytesIO(content)) as image:
             kind = image.format
     except (OSError, UnusableImageError) as error:  # it may be gone meanwhile
         return {"reason": f"not readable: {error}"}

@@ -8,6 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
+from examples.deepfake_v3.model_files.evidence import Evidence
 from examples.deepfake_v3.model_files.metadata import Metadata, MetadataError
 
 NAMESPACE = "keras_forensics"
@@ -15,6 +16,9 @@ NAMESPACE = "keras_forensics"
 
 # The gate is for explanations, which need the model in Keras.
 LEFT_OUT = frozenset({"usual_gate"})
+
+# Files of older versions do not have it.
+OPTIONAL = frozenset({"evidence"})
 
 
 def as_texts(metadata: Metadata) -> dict[str, str]:
@@ -37,7 +41,7 @@ def from_texts(texts: Mapping[str, str], path: object) -> Metadata:
         for field in dataclasses.fields(Metadata)
         if field.name not in LEFT_OUT
     ]
-    missing = [name for name in fields if name not in texts]
+    missing = [name for name in fields if name not in {*texts, *OPTIONAL}]
     if missing:
         raise MetadataError(
             f"{path} does not say which {', '.join(missing)} it has, so its scores "
@@ -45,9 +49,11 @@ def from_texts(texts: Mapping[str, str], path: object) -> Metadata:
             f"them into the file. Received: {path} with {sorted(texts) or 'nothing'}"
         )
     try:
-        values = {name: json.loads(texts[name]) for name in fields}
+        values = {name: json.loads(texts[name]) for name in fields if name in texts}
         for name in ("class_names", "value_range"):
             values[name] = tuple(values[name])
+        if values.get("evidence") is not None:
+            values["evidence"] = Evidence(**values["evidence"])
         return Metadata(**values)
     except (TypeError, ValueError) as error:
         raise MetadataError(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import keras
 
-from examples.deepfake_v3.checks import Criterion
+from examples.deepfake_v3.checks import CRITERION, Criterion
 from examples.deepfake_v3.evaluation.calibration import fit_temperature
+from examples.deepfake_v3.evaluation.evidence import measure_evidence
 from examples.deepfake_v3.evaluation.metrics import find_optimal_threshold
 from examples.deepfake_v3.evaluation.scoring import run_on_images
 from examples.deepfake_v3.loading.data import ImageList
@@ -31,7 +32,7 @@ def calibrate(
     *,
     training_data: str | None,
     keras_version: str = keras.__version__,
-    criterion: Criterion = "f1",
+    criterion: Criterion = CRITERION,
     batch_size: int = BATCH_SIZE,
     pipeline: Pipeline = "auto",
 ) -> Metadata:
@@ -40,17 +41,31 @@ def calibrate(
         model, val, lost, batch_size=batch_size, pipeline=pipeline
     )
     scores, labels = outputs[:, 0], val.labels[read]
+    threshold = find_optimal_threshold(labels, scores, criterion)
     return Metadata(
         package_version=__version__,
         keras_version=keras_version,
         image_size=model.input_shape[1],
         training_data=training_data,
-        threshold=find_optimal_threshold(labels, scores, criterion),
+        threshold=threshold,
         threshold_criterion=criterion,
         temperature=fit_temperature(labels, scores),
         val_images=len(labels),
+        evidence=measure_evidence(labels, scores, threshold),
         usual_gate=_usual_gate(model, val, lost, pipeline),
     )
+
+
+def say_threshold(metadata: Metadata) -> None:
+    """Prints a threshold with what stands behind it, and warns where that is weak."""
+    numbers = f": {metadata.evidence.describe()}" if metadata.evidence else ""
+    print(
+        f"Threshold {metadata.threshold:.4f} ({metadata.threshold_criterion}), "
+        f"temperature {metadata.temperature:.4f}, chosen on {metadata.val_images} "
+        f"images of val{numbers}."
+    )
+    for sentence in metadata.weaknesses():
+        print(f"WARNING: {sentence}")
 
 
 def save_calibrated(

@@ -8,7 +8,7 @@ import keras
 from examples.deepfake_v3.cards.model_card import Training, write_training_card
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.lost_images import LostImages
-from examples.deepfake_v3.training.calibrate import save_calibrated
+from examples.deepfake_v3.training.calibrate import save_calibrated, say_threshold
 from examples.deepfake_v3.training.distribution import current_cluster
 from examples.deepfake_v3.training.precision import policy_of
 from examples.deepfake_v3.training.stage import choose_images
@@ -46,6 +46,7 @@ def save_trained(
     metadata = save_calibrated(
         model, path, images, config.data_dir, lost, config.pipeline
     )
+    say_threshold(metadata)
     training = Training(
         command=command,
         config=config,
