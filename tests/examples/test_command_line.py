@@ -9,8 +9,8 @@ import pytest
 from examples.deepfake_v3 import __main__ as command_line
 from examples.deepfake_v3.errors import UserError
 from examples.deepfake_v3.exporting.parity import ParityError
-from examples.deepfake_v3.loading.inputs import check_pixels
 from examples.deepfake_v3.loading.images import UnusableImageError
+from examples.deepfake_v3.loading.inputs import check_pixels
 from examples.deepfake_v3.loading.lost_images import LostImagesError
 from examples.deepfake_v3.model_files.metadata import MetadataError
 
