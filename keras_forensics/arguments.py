@@ -13,6 +13,8 @@ PADDINGS = ("valid", "same", "reflect", "symmetric")
 NORMALIZATIONS = ("project", "divide")
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")
 FREQUENCY_ORDERS = ("zigzag", "square")
+MEDIANS = ("lower", "mean")
+SPECTRAL_OUTPUTS = ("radial", "spectrum", "peaks")
 
 
 def check_padding(padding) -> str:
@@ -76,16 +78,44 @@ def check_positive_number(value, name: str) -> float:
     return value
 
 
-def check_kernel_size(kernel_size) -> tuple[int, int]:
+def check_factor(factor) -> int:
+    """Returns the factor of an enlargement as a Python integer."""
+    if isinstance(factor, bool) or not hasattr(factor, "__index__") or factor < 2:
+        raise ValueError(
+            f"`factor` must be an integer of at least 2. Received: factor={factor!r}"
+        )
+    return factor.__index__()
+
+
+def check_kernel_size(kernel_size, name: str = "kernel_size") -> tuple[int, int]:
     """Returns `(height, width)` of a kernel that has a centre and neighbours."""
     height, width = kernel_size
     if height % 2 == 0 or width % 2 == 0 or height * width == 1:
         raise ValueError(
-            "`kernel_size` must be odd on both sides, to have a centre, and larger "
-            "than 1x1, to have neighbours. Received: "
-            f"kernel_size={(height, width)}"
+            f"`{name}` must be odd on both sides, to have a centre, and larger "
+            f"than 1x1, to have neighbours. Received: {name}={(height, width)}"
         )
     return height, width
+
+
+def check_spectral_output(output) -> str:
+    """Returns what is read off a power spectrum."""
+    return _check_choice("output", output, SPECTRAL_OUTPUTS)
+
+
+def check_tile_size(size) -> int:
+    """Returns the side of the tiles of a spectrum."""
+    size = check_positive_integer(size, "size")
+    if size < 8 or size % 2:
+        raise ValueError(
+            f"`size` must be an even integer of at least 8. Received: size={size}"
+        )
+    return size
+
+
+def check_median(median) -> str:
+    """Returns which median of an even number of values is meant."""
+    return _check_choice("median", median, MEDIANS)
 
 
 def check_normalization(normalization) -> str:

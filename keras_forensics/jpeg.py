@@ -1,4 +1,4 @@
-"""What a JPEG file says about its compression: tables, quality, coefficients.
+"""What a JPEG file says about its compression, and its pixels before rounding.
 
 Nothing here runs in a graph. Files are read by `jpeglib`, of the extra `jpeg`:
 `pip install "keras-forensics[jpeg]"`.
@@ -10,6 +10,19 @@ import os
 import numpy as np
 
 from keras_forensics import quantization_tables
+from keras_forensics.ops.dct import dct_matrix
+
+_FRAMES = {
+    0xC0: "baseline",
+    0xC1: "extended",
+    0xC2: "progressive",
+    0xC3: "lossless",
+    0xC9: "arithmetic-coded",
+    0xCA: "progressive, arithmetic-coded",
+}
+"""Coding processes by the second byte of their marker, SOF0 to SOF10 (T.81, B.1)."""
+
+_SEQUENTIAL = ("baseline", "extended")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +61,25 @@ class JPEGCoefficients:
     coefficients: tuple[np.ndarray, ...]
     tables: np.ndarray
     size: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class UnroundedPixels:
+    """A grey JPEG file, decompressed and not rounded.
+
+    Attributes:
+        pixels: Grey levels, float64 array of shape `(height, width, 1)`; some are below
+            0 or above 255.
+        table: Quantisation table, int64 array of shape `(8, 8)`.
+    """
+
+    pixels: np.ndarray
+    table: np.ndarray
+
+    @property
+    def quality(self) -> float:
+        """The quality on libjpeg's scale, 1..100, as `estimate_quality` finds it."""
+        return estimate_quality(self.table).quality
 
 
 def estimate_quality(tables) -> QualityEstimate:
@@ -117,6 +149,81 @@ def read_coefficients(path: str | os.PathLike) -> JPEGCoefficients:
         np.stack([file.get_component_qt(k) for k in range(len(planes))]).astype(int),
         (file.height, file.width),
     )
+
+
+def read_unrounded(path: str | os.PathLike) -> UnroundedPixels:
+    """Decompresses a file without rounding, as features of JPEG steganalysis want it.
+
+    They are defined for grey files of whole blocks, coded sequentially with Huffman
+    codes, whose grid of blocks begins at the first pixel.
+
+    Args:
+        path: A JPEG file.
+
+    Returns:
+        `UnroundedPixels`, for `DCTRFeatures` and `GFRFeatures`.
+
+    Raises:
+        ImportError: If `jpeglib` is not installed.
+        OSError: If the file cannot be read.
+        ValueError: If it is a JPEG file of another kind: in colour, progressive,
+            arithmetic-coded, or cropped to sides that are no multiples of 8.
+
+    Example:
+
+    ```python {needs="jpeglib"}
+    import numpy as np
+    from keras_forensics import DCTRFeatures, jpeg
+    from PIL import Image
+
+    grey = np.random.default_rng(0).integers(0, 256, (32, 40), "uint8")
+    Image.fromarray(grey).save("grey.jpg", quality=95)
+    file = jpeg.read_unrounded("grey.jpg")
+    features = DCTRFeatures(file.quality)(file.pixels[None])
+    print(file.quality, features.shape)
+    #> 95 (1, 8000)
+    ```
+    """
+    coding, (height, width), components = _read_frame(path)
+    if components != 1:
+        raise ValueError(
+            f"{os.fspath(path)}: in colour, and the features are of grey files. Take "
+            f"its luma: `jpegtran -grayscale`. Received: {components} components"
+        )
+    if coding not in _SEQUENTIAL:
+        raise ValueError(
+            f"{os.fspath(path)}: the features are of files that are coded sequentially "
+            "with Huffman codes. `jpegtran` without options makes it one, with the "
+            f"same coefficients. Received: a file that is {coding}"
+        )
+    if height % 8 or width % 8:
+        raise ValueError(
+            f"{os.fspath(path)}: the features are of whole blocks. Cut the incomplete "
+            f"ones off: `jpegtran -crop {width - width % 8}x{height - height % 8}+0+0`."
+            f" Received: height {height} and width {width}"
+        )
+    stored = read_coefficients(path)
+    table = stored.tables[0]
+    blocks = dct_matrix().T @ (stored.coefficients[0] * table) @ dct_matrix()
+    pixels = blocks.transpose(0, 2, 1, 3).reshape(height, width, 1)
+    return UnroundedPixels(pixels + 128, table)
+
+
+def _read_frame(path) -> tuple[str, tuple[int, int], int]:
+    """How a file is coded, its height and width, and its number of components."""
+    with open(path, "rb") as file:
+        if file.read(2) == b"\xff\xd8":
+            while len(marker := file.read(2)) == 2 and marker[0] == 0xFF:
+                if marker[1] == 0xFF:  # a byte of filling
+                    file.seek(-1, os.SEEK_CUR)
+                    continue
+                length = int.from_bytes(file.read(2))
+                if marker[1] in _FRAMES:
+                    frame = file.read(6)  # precision, height, width, components
+                    size = int.from_bytes(frame[1:3]), int.from_bytes(frame[3:5])
+                    return _FRAMES[marker[1]], size, frame[5]
+                file.seek(max(length - 2, 0), os.SEEK_CUR)
+    raise OSError(f"{os.fspath(path)}: not a JPEG file, or damaged before its frame")
 
 
 def _check_tables(tables) -> np.ndarray:

@@ -120,6 +120,12 @@ def dctr(pixels: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:
     return unrounded, np.concatenate([*features.values()])
 
 
+def gfr(pixels: np.ndarray, steps) -> np.ndarray:
+    """Features of unrounded pixels, in float64, in the published order."""
+    features = import_sealwatch().gfr.extract(pixels, quantization_steps=steps)
+    return features.ravel()
+
+
 def frequencies(counts: np.ndarray, name: str, total: int) -> np.ndarray:
     """Counts of a submodel, divided as published.
 

@@ -256,6 +256,20 @@ CASES = [
         has_gradient=False,
     ),
     Case(
+        kf.GFRFeatures,
+        {"selected": ("cos_0.5_00", "sin_1.25_07")},
+        {
+            "quality": 95,
+            "quantization_steps": (1, 2, 3, 4),
+            "selected": ("cos_0.75_16",),
+            "value_range": (-1, 1),
+            "data_format": "channels_first",
+        },
+        shape=(2, 16, 18, 3),
+        slow_to_compile=True,
+        has_gradient=False,
+    ),
+    Case(
         kf.ChannelAttention,
         {"reduction_ratio": 2},
         {"reduction_ratio": 3, "data_format": "channels_first"},
@@ -321,6 +335,41 @@ CASES = [
         straight_through=True,
         seed_generators=1,
         takes_one_image=True,
+    ),
+    Case(
+        kf.MedianResidual,
+        {"window_size": (3, 1)},
+        {
+            "window_size": (1, 3),
+            "median": "mean",
+            "threshold": 20.0,
+            "padding": "symmetric",
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+    ),
+    Case(
+        kf.NPRResidual,
+        {},
+        {
+            "factor": 3,
+            "threshold": 20.0,
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+    ),
+    Case(
+        kf.HaarPyramid2D,
+        {},
+        {
+            "levels": 2,
+            "orthonormal": True,
+            "inverse": True,
+            "data_format": "channels_first",
+        },
+        many_operations=True,
+        slow_to_compile=True,
+        straight_through=True,
     ),
     Case(
         kf.StatisticsPooling2D,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from test_support.published_rich_models import count_colours, count_srm, dctr, spam
+from test_support.published_rich_models import count_colours, count_srm, dctr, gfr, spam
 
 PATH = Path(__file__).parent / "data" / "rich_models.npz"
 
@@ -33,6 +33,7 @@ def grey(image: np.ndarray) -> np.ndarray:
 
 
 DCTR_QUALITY = 75  # where many residuals are ties
+GFR_STEPS = (2, 4, 6, 8)
 IMAGES = {"odd": (45, 38, 0), "even": (32, 56, 1)}
 
 
@@ -55,6 +56,7 @@ def compute() -> dict[str, np.ndarray]:
         ).astype("int32")
         arrays[f"{name}/spam"] = np.concatenate([*spam(grey(image)).values()])
     arrays["dctr/pixels"], arrays["dctr"] = dctr(grey(arrays["odd"]), DCTR_QUALITY)
+    arrays["gfr"] = gfr(arrays["dctr/pixels"], GFR_STEPS).astype("float32")
     return arrays
 
 

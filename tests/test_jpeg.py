@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.fft
 from PIL import Image
 
 from keras_forensics import jpeg, quantization_tables
@@ -95,6 +96,60 @@ def test_file_that_is_no_jpeg_is_refused(tmp_path):
     path.write_text("no image")
     with pytest.raises(OSError, match=r"image\.jpg"):
         jpeg.read_coefficients(path)
+
+
+def grey_file(path, size=(24, 40), quality=85, **options):
+    pixels = np.random.default_rng(1).integers(0, 256, size, "uint8")
+    Image.fromarray(pixels).save(path, "JPEG", quality=quality, **options)
+    return path
+
+
+@pytest.mark.parametrize("quality", [30, 75, 98])
+def test_unrounded_pixels_round_to_those_of_the_file(quality, tmp_path):
+    pytest.importorskip("jpeglib", reason="jpeglib is not installed")
+    path = grey_file(tmp_path / "grey.jpg", quality=quality)
+    file = jpeg.read_unrounded(path)
+    assert (file.pixels.shape, file.pixels.dtype) == ((24, 40, 1), np.float64)
+    assert file.quality == quality
+    decoded = np.asarray(Image.open(path))[..., None]
+    # Whose integer arithmetic is off by less than a tenth of a grey level.
+    assert abs(file.pixels.clip(0, 255) - decoded).max() < 0.6
+    # They are those of the coefficients: a DCT gives these back.
+    coefficients = jpeg.read_coefficients(path).coefficients[0] * file.table
+    blocks = (file.pixels[..., 0] - 128).reshape(3, 8, 5, 8).transpose(0, 2, 1, 3)
+    found = scipy.fft.dctn(blocks, axes=(2, 3), norm="ortho")
+    np.testing.assert_allclose(found, coefficients, atol=1e-9)
+
+
+def test_files_that_the_features_are_not_of_are_refused_with_a_way_out(tmp_path):
+    colour, progressive, cropped = (
+        tmp_path / f"{name}.jpg" for name in ("colour", "progressive", "cropped")
+    )
+    colour.write_bytes(pillow_jpeg.encode(np.zeros((16, 16, 3), "uint8"), 85, "4:4:4"))
+    with pytest.raises(ValueError, match=r"colour\.jpg.*-grayscale.*: 3 components"):
+        jpeg.read_unrounded(colour)
+    grey_file(progressive, progressive=True)
+    with pytest.raises(ValueError, match=r"progressive\.jpg.*Received.* progressive"):
+        jpeg.read_unrounded(progressive)
+    grey_file(cropped, size=(24, 41))
+    with pytest.raises(ValueError, match=r"-crop 40x24\+0\+0.*height 24 and width 41"):
+        jpeg.read_unrounded(cropped)
+
+
+def test_arithmetic_coding_is_named_by_the_marker_of_the_frame(tmp_path):
+    path = grey_file(tmp_path / "grey.jpg")
+    stored = path.read_bytes().replace(b"\xff\xc0", b"\xff\xc9", 1)
+    path.write_bytes(stored)
+    with pytest.raises(ValueError, match="Received: a file that is arithmetic-coded"):
+        jpeg.read_unrounded(path)
+
+
+@pytest.mark.parametrize("length", [0, 3, 20, 80])
+def test_file_that_ends_before_its_frame_is_refused(length, tmp_path):
+    path = grey_file(tmp_path / "grey.jpg")
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(OSError, match=r"grey\.jpg: not a JPEG file, or damaged"):
+        jpeg.read_unrounded(path)
 
 
 def test_missing_jpeglib_is_named_with_its_extra(monkeypatch):

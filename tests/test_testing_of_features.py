@@ -8,6 +8,7 @@ from keras_forensics import (
     ColorRichFeatures,
     Cooccurrence2D,
     DCTRFeatures,
+    GFRFeatures,
     SPAMFeatures,
     SRMFeatures,
     StatisticsPooling2D,
@@ -24,6 +25,7 @@ MODELS = {
     "colour": ColorRichFeatures(selected=FEW_COLOUR if NAME == "jax" else None),
     "SPAM": SPAMFeatures(),
     "DCTR": DCTRFeatures(selected=("dct_00", "dct_41")),
+    "GFR": GFRFeatures(selected=("cos_0.5_03", "sin_1_08")),
 }
 
 
@@ -53,6 +55,12 @@ def test_frequencies_down_and_across_are_told_apart():
     testing.assert_invariant(MODELS["DCTR"], IMAGES, "rotated", submodels=())
     # The mean of a block knows where 0 is: at 128, not in the middle of 0 and 255.
     testing.assert_invariant(MODELS["DCTR"], IMAGES, "inverted", ("dct_41",))
+
+
+def test_directions_are_told_apart_and_mirrored_ones_are_not():
+    testing.assert_invariant(MODELS["GFR"], IMAGES, "mirrored")
+    testing.assert_invariant(MODELS["GFR"], IMAGES, "rotated", submodels=())
+    testing.assert_invariant(MODELS["GFR"], IMAGES, "inverted")
 
 
 def test_features_that_are_no_histograms_are_caught():

@@ -15,11 +15,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from docs.drawing import plots, rich_models, views
+from docs.drawing import pictures, plots, rich_models, views
 from docs.drawing.data_way import data_way
 from docs.drawing.explained import explanation
 from docs.drawing.pictures import PICTURES
-from keras_forensics import ForensicStream, JPEGCompression, RandomJPEGCompression
+from keras_forensics import (
+    ForensicStream,
+    HaarPyramid2D,
+    JPEGCompression,
+    RandomJPEGCompression,
+)
+
+HAAR_LEVELS = 3
 
 PLOTS: dict[str, Callable[[], Figure]] = {
     "architecture": data_way,
@@ -30,10 +37,13 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "color_rich_features": rich_models.colour_submodels,
     "cooccurrence2d": rich_models.cooccurrences,
     "dctr_features": rich_models.dctr_submodels,
+    "gfr_features": rich_models.gfr_submodels,
     "error_level": plots.ghost,
     "filters": plots.srm30_taps,
     "gated_fusion": plots.gate,
     "jpeg_grid": plots.grid_scores,
+    "median_residual": plots.edge_residuals,
+    "npr_residual": plots.window_residuals,
     "spam_features": rich_models.spam_triples,
     "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,
@@ -66,6 +76,7 @@ def _sights() -> dict[str, Callable[[], np.ndarray]]:
         "home": _home,
         "explanation": explanation,
         "jpeg_compression_sees": _residuals_after_jpeg,
+        "haar_pyramid2d_sees": _haar_bands,
         "random_jpeg_compression_sees": _random_jpeg,
         "srm_layer_v3_sees": _all_v3,
         "forensic_stream_sees": partial(_stream_maps, views.chosen_stream, 3),
@@ -106,6 +117,14 @@ def _random_jpeg() -> np.ndarray:
     seen = keras.ops.convert_to_numpy(augment(part, training=True))
     enlarged = seen.repeat(3, axis=1).repeat(3, axis=2) / 255
     return _sheet(list(enlarged), columns=2)
+
+
+def _haar_bands() -> np.ndarray:
+    bands = views.run(HaarPyramid2D(levels=HAAR_LEVELS), PICTURES["photograph"]())
+    seen = 0.5 + 2 * bands / 255
+    low = pictures.SIZE >> HAAR_LEVELS
+    seen[:low, :low] = bands[:low, :low] / 255
+    return seen
 
 
 def _stream_maps(make: Callable[[], ForensicStream], columns: int) -> np.ndarray:

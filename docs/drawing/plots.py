@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from docs.drawing import pictures, views
@@ -22,6 +23,8 @@ from keras_forensics import (
     GatedFusion,
     JPEGCompression,
     JPEGGrid,
+    MedianResidual,
+    NPRResidual,
     SRMFilterBank,
     SRMLayerV3,
     StatisticsPooling2D,
@@ -188,6 +191,55 @@ def grid_scores() -> Figure:
         axes.imshow(scores, cmap="Blues", vmin=0.9, vmax=1.2)
         axes.set_title(name, fontsize=9.5)
         axes.set(xticks=range(8), yticks=range(8), xlabel="column", ylabel="row")
+    return figure
+
+
+def edge_residuals() -> Figure:
+    """MedianResidual and a linear residual across an edge of a noisy image."""
+    step = np.where(np.arange(31) < 15, 70.0, 170.0)
+    grain = np.random.default_rng(0).normal(0, 2, (31, 31))
+    image = np.rint(step + grain).astype("uint8")[..., None]
+    linear = SRMFilterBank(
+        [[[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]], threshold=None, divisors=[8]
+    )
+    figure, axes = _axes(2.8)
+    for layer, colour, name in (
+        (linear, GREY, "less the mean"),
+        (MedianResidual(), BLUE, "less the median"),
+    ):
+        row = views.run(layer, image)[15, :, 0]
+        axes.plot(np.arange(31), row, color=colour, label=name)
+    axes.set(xlabel="column; the edge is at 15", ylabel="grey levels", xlim=(0, 30))
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def window_residuals() -> Figure:
+    """NPRResidual between two columns of a window, on both grids there can be."""
+    photograph = Image.fromarray(pictures.photograph())
+    half = photograph.crop((64, 64, 192, 192))
+    versions = {"as it is": photograph}
+    for name in ("nearest", "bilinear", "bicubic", "lanczos"):
+        filtered = half.resize(photograph.size, Image.Resampling[name.upper()])
+        versions[name] = filtered
+    means = [
+        [
+            abs(views.run(NPRResidual(), np.array(each)[:, column:])[::2, 1::2]).mean()
+            for column in (0, 1)
+        ]
+        for each in versions.values()
+    ]
+    figure, axes = _axes(2.8)
+    place = np.arange(len(versions))
+    for column, colour, name in (
+        (0, BLUE, "within the windows of enlarging"),
+        (1, GREY, "one column beside them"),
+    ):
+        values = [pair[column] for pair in means]
+        axes.bar(place + 0.4 * column - 0.2, values, 0.38, color=colour, label=name)
+    axes.set(ylabel="mean magnitude, grey levels", xticks=place)
+    axes.set_xticklabels(versions)
+    axes.legend(frameon=False, fontsize=8.5)
     return figure
 
 

@@ -14,6 +14,7 @@ from keras_forensics import (
     ColorRichFeatures,
     Cooccurrence2D,
     DCTRFeatures,
+    GFRFeatures,
     SPAMFeatures,
     SRMFeatures,
     SRMFilterBank,
@@ -88,19 +89,7 @@ def colour_submodels() -> Figure:
 
 def dctr_submodels() -> Figure:
     """How much of each submodel embedding in coefficients moves, at quality 90."""
-    coefficients, table = _coefficients(_green()[..., 0], quality=90)
-    random = np.random.default_rng(0)
-    change = random.choice((-1, 1), coefficients.shape)
-    # As embedding does: zeros are left alone, and so are means of blocks.
-    change *= (random.random(coefficients.shape) < CHANGED) & (coefficients != 0)
-    change[..., 0, 0] = 0
-    before, after = (
-        keras.ops.convert_to_numpy(
-            DCTRFeatures(90)(_pixels(each * table)[None, ..., None])
-        ).reshape(8, 8, -1)
-        for each in (coefficients, coefficients + change)
-    )
-    moved = 50 * abs(after - before).sum(-1) / before.sum(-1)
+    moved = _moved_in_coefficients(DCTRFeatures(90), 90).reshape(8, 8)
     figure = Figure((0.62 * WIDTH, 0.5 * WIDTH), layout="constrained")
     axes = figure.subplots()
     shown = axes.imshow(moved, cmap="Blues", vmin=0)
@@ -108,6 +97,40 @@ def dctr_submodels() -> Figure:
     bar = figure.colorbar(shown, ax=axes)
     bar.set_label("moved, per cent", fontsize=9)
     return figure
+
+
+def gfr_submodels() -> Figure:
+    """How much of each submodel embedding in coefficients moves, at quality 75."""
+    moved = _moved_in_coefficients(GFRFeatures(75), 75).reshape(2, 4, 17)
+    figure = Figure((WIDTH, 0.38 * WIDTH), layout="constrained")
+    sides = figure.subplots(1, 2, sharey=True)
+    for axes, wave, each in zip(sides, ("cosines", "sines"), moved, strict=True):
+        shown = axes.imshow(each, cmap="Blues", vmin=0, vmax=moved.max(), aspect="auto")
+        axes.set_title(wave, fontsize=9.5)
+        axes.set(xlabel="direction, degrees", xticks=(0, 8, 16))
+        axes.set_xticklabels(("0", "45", "90"))
+    sides[0].set(ylabel="scale, pixels", yticks=range(4))
+    sides[0].set_yticklabels(("0.5", "0.75", "1", "1.25"))
+    bar = figure.colorbar(shown, ax=sides)
+    bar.set_label("moved, per cent", fontsize=9)
+    return figure
+
+
+def _moved_in_coefficients(layer, quality: int) -> np.ndarray:
+    """The share of each submodel's histograms that embedding moves, in per cent."""
+    coefficients, table = _coefficients(_green()[..., 0], quality)
+    random = np.random.default_rng(0)
+    change = random.choice((-1, 1), coefficients.shape)
+    # As embedding does: zeros are left alone, and so are means of blocks.
+    change *= (random.random(coefficients.shape) < CHANGED) & (coefficients != 0)
+    change[..., 0, 0] = 0
+    before, after = (
+        keras.ops.convert_to_numpy(
+            layer(_pixels(each * table)[None, ..., None])
+        ).reshape(len(layer.submodels), -1)
+        for each in (coefficients, coefficients + change)
+    )
+    return 50 * abs(after - before).sum(-1) / before.sum(-1)
 
 
 def _coefficients(grey: np.ndarray, quality: int) -> tuple[np.ndarray, np.ndarray]:

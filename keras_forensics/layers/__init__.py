@@ -13,8 +13,12 @@ from keras_forensics.layers.error_level import ErrorLevel
 from keras_forensics.layers.forensic_stream import ForensicStream
 from keras_forensics.layers.forensic_stream_v3 import ForensicStreamV3
 from keras_forensics.layers.gated_fusion import GatedFusion
+from keras_forensics.layers.gfr_features import GFRFeatures
+from keras_forensics.layers.haar_pyramid2d import HaarPyramid2D
 from keras_forensics.layers.jpeg_compression import JPEGCompression
 from keras_forensics.layers.jpeg_grid import JPEGGrid
+from keras_forensics.layers.median_residual import MedianResidual
+from keras_forensics.layers.npr_residual import NPRResidual
 from keras_forensics.layers.random_jpeg_compression import RandomJPEGCompression
 from keras_forensics.layers.spam_features import SPAMFeatures
 from keras_forensics.layers.srm_features import SRMFeatures
@@ -32,9 +36,13 @@ __all__ = [
     "ErrorLevel",
     "ForensicStream",
     "ForensicStreamV3",
+    "GFRFeatures",
     "GatedFusion",
+    "HaarPyramid2D",
     "JPEGCompression",
     "JPEGGrid",
+    "MedianResidual",
+    "NPRResidual",
     "RandomJPEGCompression",
     "SPAMFeatures",
     "SRMFeatures",

@@ -4,8 +4,9 @@ import keras
 
 from keras_forensics import arguments
 from keras_forensics.layers.rich_model import RichModel
-from keras_forensics.ops.dctr_features import MODES, PHASES, dctr_features
+from keras_forensics.ops.dctr_features import MODES, dctr_features
 from keras_forensics.ops.grey_levels import to_grey_levels
+from keras_forensics.ops.grid_histograms import PHASES
 from keras_forensics.ops.precision import widest_dtype
 
 TRUNCATION = 4

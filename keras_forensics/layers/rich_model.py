@@ -1,10 +1,13 @@
 """What the layers of rich models in grey levels have in common."""
 
+import keras
 from keras import ops
 
 from keras_forensics import arguments
 from keras_forensics.layers.image_layer import GreyLevelLayer
 from keras_forensics.ops.cooccurrence import EXACT_COUNTS_COMPILE
+
+PIXELS_AT_ONCE = 2**18  # 512x512: the maps of more leave the cache
 
 
 class RichModel(GreyLevelLayer):
@@ -47,9 +50,22 @@ class RichModel(GreyLevelLayer):
         _, channels, height, width = ops.shape(grey)
         images = ops.reshape(grey, (-1, self.colours, height, width))
         features = ops.reshape(
-            self._features(images), (-1, channels // self.colours * self.feature_count)
+            self._features_in_parts(images),
+            (-1, channels // self.colours * self.feature_count),
         )
         return ops.cast(features, self.compute_dtype)
+
+    def _features_in_parts(self, images):
+        """Features of as many images at once as stay in a processor's cache."""
+        count, _, height, width = images.shape
+        if keras.backend.backend() != "torch":  # others would compile every part
+            return self._features(images)
+        at_once = max(1, PIXELS_AT_ONCE // (height * width))
+        parts = [
+            self._features(images[start : start + at_once])
+            for start in range(0, count, at_once)
+        ]
+        return parts[0] if len(parts) == 1 else ops.concatenate(parts)
 
     def _grey_levels(self, inputs):
         return ops.cast(ops.round(self.to_grey_levels(inputs)), "float32")

@@ -30,10 +30,13 @@ from keras_forensics.ops.data_format import change_data_format, runnable_data_fo
 from keras_forensics.ops.dct import block_dct, inverse_block_dct
 from keras_forensics.ops.division import exact_denominators
 from keras_forensics.ops.grey_levels import from_grey_levels, to_grey_levels
+from keras_forensics.ops.haar import haar_pyramid, inverse_haar_pyramid
 from keras_forensics.ops.jpeg_codec import jpeg_round_trip
 from keras_forensics.ops.jpeg_grid import jpeg_grid_scores
 from keras_forensics.ops.kernels import bank_kernel
+from keras_forensics.ops.median import median_residual
 from keras_forensics.ops.mirroring import mirror
+from keras_forensics.ops.npr import npr_residual
 from keras_forensics.ops.precision import arithmetic_dtype
 
 __all__ = [
@@ -45,11 +48,15 @@ __all__ = [
     "count_codes",
     "exact_denominators",
     "from_grey_levels",
+    "haar_pyramid",
     "inverse_block_dct",
+    "inverse_haar_pyramid",
     "jpeg_grid_scores",
     "jpeg_round_trip",
+    "median_residual",
     "merge_bins",
     "mirror",
+    "npr_residual",
     "quantize",
     "residual_conv",
     "residual_conv_shape",

@@ -3,18 +3,11 @@
 import numpy as np
 from keras import ops
 
-from keras_forensics.ops.cooccurrence import count_codes
 from keras_forensics.ops.dct import dct_matrix
+from keras_forensics.ops.grid_histograms import PHASES, count_levels
 
 MODES: tuple[tuple[int, int], ...] = tuple(np.ndindex(8, 8))
 """Frequencies down and across, in the published order."""
-
-PHASES = 25
-"""Places in the grid of blocks, of which those in mirrored places are one."""
-
-TIE = 5.01e-6
-"""So much below a half is still rounded up, as published: rounding errors of the
-decompression would else decide ties."""
 
 
 def dctr_features(pixels, modes, step: float, truncation: int, dtype="float32"):
@@ -34,12 +27,11 @@ def dctr_features(pixels, modes, step: float, truncation: int, dtype="float32"):
     matrix = dct_matrix()
     columns = sorted({column for _, column in modes})
     across = _convolve(pixels, matrix[columns], axis=2)
-    phases = _phases(across)
     features: dict = {}
     for index, column in enumerate(columns):
         rows = [row for row, other in modes if other == column]
         residuals = ops.abs(_convolve(across[index], matrix[rows], axis=1))
-        counts = _count(residuals, phases, step, truncation)
+        counts = count_levels(residuals, step, truncation)
         frequencies = ops.cast(counts, dtype) / ops.cast(
             ops.sum(counts, axis=-1, keepdims=True), dtype
         )
@@ -68,27 +60,3 @@ def _convolve(maps, kernels: np.ndarray, axis: int):
     # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
     products = ops.convert_to_tensor(kernels, maps.dtype) @ ops.reshape(taps, (8, -1))
     return ops.reshape(products, (len(kernels), *ops.shape(taps)[1:]))
-
-
-def _phases(across):
-    """Which of the `PHASES` each place `(height, width)` of the residuals has."""
-    _, _, height, width = ops.shape(across)
-    rows, columns = (
-        ops.arange(size, dtype="int32") % 8 for size in (height - 7, width)
-    )
-    rows, columns = ops.minimum(rows, 8 - rows), ops.minimum(columns, 8 - columns)
-    return 5 * ops.expand_dims(rows, 1) + columns
-
-
-def _count(magnitudes, phases, step, truncation):
-    """Counts `(modes, batch, PHASES, levels)` of magnitudes `(modes, batch, ...)`."""
-    levels = None
-    for level in range(1, truncation + 1):
-        reached = ops.cast(magnitudes >= (level - 0.5 - TIE) * step, "uint8")
-        levels = reached if levels is None else levels + reached
-    modes, batch, _, _ = ops.shape(magnitudes)
-    images = ops.reshape(ops.arange(modes * batch, dtype="int32"), (modes, batch, 1, 1))
-    codes = (truncation + 1) * (PHASES * images + phases)
-    codes = codes + ops.cast(levels, "int32")
-    counts = count_codes(codes, modes * batch * PHASES, 1, truncation + 1)
-    return ops.reshape(counts, (modes, batch, PHASES, truncation + 1))

@@ -11,6 +11,7 @@ from PIL import Image
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import CLASS_NAMES
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
+from examples.deepfake_v3.pages.card import judge
 
 SIZE = 32
 
@@ -225,3 +226,34 @@ def test_wrong_options_are_named_before_anything_is_scored(
 def test_few_images_are_noted(made):
     assert any("has 20 real images" in note for note in made[0]["notes"])
     assert any("20 groups to resample" in note for note in made[0]["notes"])
+
+
+def test_slight_changes_that_make_real_images_fakes_are_warned_of(made):
+    def row(kind, level, slight, specificity):
+        metric = {"value": specificity, "low": None, "high": None}
+        return {
+            "kind": kind,
+            "level": level,
+            "slight": slight,
+            **dict.fromkeys(("auc_roc", "accuracy", "recall"), metric),
+            "specificity": metric,
+        }
+
+    rows = [
+        row(None, None, False, 0.98),
+        row("noise sigma", 5, False, 0.1),
+        row("median side", 3, True, 0.85),
+    ]
+    results = made[0] | {"robustness": {"rows": rows}}
+    assert judge(results) == judge(made[0] | {"robustness": None})
+    rows += [row("blur sigma", 0.5, True, 0.7), row("JPEG quality", 90, True, 0.4)]
+    (note,) = set(judge(results)) - set(made[0]["notes"])
+    assert note.startswith("Of the real images, 2% are called fake, and 60% after no")
+    assert "(JPEG quality 90)" in note
+    assert "one in five are so after: blur sigma 0.5, JPEG quality 90." in note
+
+
+def test_worst_changes_stand_beside_the_headline_numbers(made):
+    page = (made[1] / "card.html").read_text("utf-8")
+    tiles = page[page.index('class="tiles"') : page.index("95 % interval")]
+    assert "real called fake, at worst" in tiles and "AUC, at worst" in tiles

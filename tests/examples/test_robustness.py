@@ -11,9 +11,13 @@ from examples.deepfake_v3.evaluation.robustness import (
     add_noise,
     blur,
     compress,
+    compress_on_another_grid,
     measure_robustness,
     middle,
     resize,
+    resize_and_back,
+    sharpen,
+    take_median,
 )
 from examples.deepfake_v3.evaluation.scoring import Scorer
 from examples.deepfake_v3.loading.data import check_data_dir
@@ -38,8 +42,12 @@ def test_grid_is_the_documented_one():
     levels = {kind: levels for kind, (_, levels) in GRID.items()}
     assert levels == {
         "JPEG quality": (95, 90, 75, 50, 30),
+        "JPEG quality, other grid": (90, 75),
         "blur sigma": (0.5, 1, 2),
+        "median side": (3,),
+        "sharpening per cent": (100,),
         "resize factor": (0.5, 0.75, 1.5),
+        "resize factor, and back": (0.5, 0.75),
         "noise sigma": (1, 2, 5),
     }
 
@@ -69,6 +77,16 @@ def test_compression_is_that_of_a_jpeg_file_and_costs_more_at_lower_quality():
     assert errors == sorted(errors)
 
 
+def test_other_grid_is_that_of_a_picture_cropped_before_it_was_compressed_again():
+    image = photograph(48, 56)
+    before = np.pad(image, ((3, 0), (5, 0), (0, 0)), "symmetric")
+    file = io.BytesIO()
+    Image.fromarray(before).save(file, "JPEG", quality=75, subsampling=2)
+    changed = compress_on_another_grid(image, 75)
+    np.testing.assert_array_equal(changed, read_image(file)[3:, 5:])
+    assert not np.array_equal(changed, compress(image, 75))
+
+
 def test_blur_is_gaussian_in_the_plane_and_mixes_no_colours():
     image = np.zeros((21, 21, 3), np.uint8)
     image[10, 10] = (255, 0, 0)
@@ -87,6 +105,21 @@ def test_resizing_scales_both_sides_and_keeps_flat_areas():
     assert resize(photograph(40, 56), 1.5).shape == (60, 84, 3)
     flat = np.full((9, 1, 3), 77, np.uint8)
     np.testing.assert_array_equal(resize(flat, 0.5), np.full((4, 1, 3), 77))
+
+
+def test_resizing_there_and_back_keeps_the_size_and_loses_detail():
+    image = photograph(41, 57)
+    kept = [resize_and_back(image, factor) for factor in (0.75, 0.5)]
+    assert {each.shape for each in kept} == {image.shape}
+    assert sharpness(image) > sharpness(kept[0]) > sharpness(kept[1])
+
+
+def test_median_is_that_of_each_colour_and_sharpening_adds_contrast():
+    image = photograph()
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), (0, 1))
+    median = np.median(windows, (3, 4)).astype("uint8")
+    np.testing.assert_array_equal(take_median(image, 3)[1:-1, 1:-1], median)
+    assert sharpness(sharpen(image, 100)) > 1.1 * sharpness(image)
 
 
 def test_noise_has_the_given_deviation_and_is_rounded():

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 from scipy import ndimage
 from tqdm import tqdm
 
@@ -18,6 +18,7 @@ from examples.deepfake_v3.loading.pipeline import PixelCache
 
 CACHE = 1.0  # GB of decoded images, which are read once for each change
 JPEG_GRID = 16  # pixels: a block of JPEG, with its colours at half resolution
+OTHER_GRID = (3, 5)  # rows and columns, which no grid of 8 or 16 pixels shares
 
 METRICS = ("auc_roc", "accuracy", "specificity", "recall")
 
@@ -27,6 +28,17 @@ def compress(image: np.ndarray, quality: int) -> np.ndarray:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
     return np.asarray(Image.open(file))
+
+
+def compress_on_another_grid(image: np.ndarray, quality: int) -> np.ndarray:
+    """JPEG of this quality, whose blocks begin `OTHER_GRID` pixels further up and left.
+
+    As of a picture that was cropped between two compressions, but as large as before.
+    """
+    rows, columns = OTHER_GRID
+    padding = ((rows, 0), (columns, 0), (0, 0))
+    padded = np.pad(image, padding, "symmetric")
+    return compress(padded, quality)[rows:, columns:]
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
@@ -42,6 +54,24 @@ def resize(image: np.ndarray, factor: float) -> np.ndarray:
     return np.asarray(resized)
 
 
+def resize_and_back(image: np.ndarray, factor: float) -> np.ndarray:
+    """Bicubic interpolation to `factor` times the size, and to the old size again."""
+    height, width = image.shape[:2]
+    smaller = Image.fromarray(resize(image, factor))
+    return np.asarray(smaller.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def take_median(image: np.ndarray, side: int) -> np.ndarray:
+    """The median of each colour in windows of `side` pixels a side."""
+    return ndimage.median_filter(image, (side, side, 1))
+
+
+def sharpen(image: np.ndarray, percent: float) -> np.ndarray:
+    """Unsharp masking with a radius of 2 pixels."""
+    mask = ImageFilter.UnsharpMask(radius=2, percent=round(percent), threshold=0)
+    return np.asarray(Image.fromarray(image).filter(mask))
+
+
 def add_noise(image: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian noise; `sigma` in grey levels. The same image gets the same noise."""
     rng = np.random.default_rng(zlib.crc32(image.tobytes()))
@@ -54,12 +84,28 @@ def _to_levels(values: np.ndarray) -> np.ndarray:
 
 GRID: dict[str, tuple[Callable[..., np.ndarray], tuple[float, ...]]] = {
     "JPEG quality": (compress, (95, 90, 75, 50, 30)),
+    "JPEG quality, other grid": (compress_on_another_grid, (90, 75)),
     "blur sigma": (blur, (0.5, 1, 2)),
+    "median side": (take_median, (3,)),
+    "sharpening per cent": (sharpen, (100,)),
     "resize factor": (resize, (0.5, 0.75, 1.5)),
+    "resize factor, and back": (resize_and_back, (0.5, 0.75)),
     "noise sigma": (add_noise, (1, 2, 5)),
 }
 """Kinds of change: a function of an image, uint8 `(height, width, 3)`, and a level, to
 another image; and its levels."""
+
+SLIGHT = (
+    ("JPEG quality", 90),
+    ("JPEG quality, other grid", 90),
+    ("blur sigma", 0.5),
+    ("median side", 3),
+    ("sharpening per cent", 100),
+    ("resize factor, and back", 0.5),
+    ("resize factor, and back", 0.75),
+)
+"""Changes by kind and level that people and platforms make without a thought, and that
+make no real image a fake."""
 
 
 def measure_robustness(
@@ -83,7 +129,8 @@ def measure_robustness(
 
     Returns:
         "counts" of the images, and "rows", of which the first has "kind" None: the
-        images as they are. Each has "kind", "level" and the `METRICS` with intervals.
+        images as they are. Each has "kind", "level", whether it is "slight", and the
+        `METRICS` with intervals.
     """
     images = ImageList(scored.paths, scored.labels).limited(images_per_class, seed=0)
     unchanged = scored.only(images.paths)
@@ -95,7 +142,7 @@ def measure_robustness(
     ]
     with PixelCache(CACHE) as cache:
         for kind, change, level in tqdm(grid, "changing images", disable=None):
-            changed = _Changed(cache, change, level, model.input_shape[1])
+            changed = Changed(cache, change, level, model.input_shape[1])
             rows.append(_row(kind, level, scorer(model, images, changed), threshold))
     return {"counts": unchanged.counts(), "rows": rows}
 
@@ -104,10 +151,15 @@ def _row(
     kind: str | None, level: float | None, scored: Scored, threshold: float
 ) -> dict[str, Any]:
     values = scored.measure(threshold)
-    return {"kind": kind, "level": level} | {name: values[name] for name in METRICS}
+    return {
+        "kind": kind,
+        "level": level,
+        "slight": (kind, level) in SLIGHT,
+        **{name: values[name] for name in METRICS},
+    }
 
 
-class _Changed(PixelCache):
+class Changed(PixelCache):
     """The images of a cache, changed each time that they are read."""
 
     def __init__(

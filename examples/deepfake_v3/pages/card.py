@@ -19,6 +19,7 @@ from examples.deepfake_v3.loading.images import (
 from examples.deepfake_v3.pages import page
 
 WORST = 12  # errors of each class
+MANY_FALSE_CALLS = 0.2  # share of real images called fake after a slight change
 FEW = 30  # clusters: resampling fewer, intervals come out too narrow
 
 
@@ -64,6 +65,7 @@ def judge(results: Mapping[str, Any]) -> list[str]:
                 f"{row['data_dir']} has {real} real images, so 1 % false alarms "
                 "means none at all."
             )
+    notes += _false_calls(results["robustness"])
     if results["calibration"]["at_end_of_range"]:
         notes.append(
             "The temperature is the {} that is tried, since on val {}. After scaling, "
@@ -79,6 +81,27 @@ def judge(results: Mapping[str, Any]) -> list[str]:
                 f"Of {split}, {count} images could be read no longer and are left out."
             )
     return notes
+
+
+def _false_calls(robustness: Mapping[str, Any] | None) -> list[str]:
+    """A sentence if slight changes make real images fakes to the detector."""
+    if not robustness:
+        return []
+    shares = {
+        f"{row['kind']} {row['level']}": 1 - row["specificity"]["value"]
+        for row in robustness["rows"]
+        if row["slight"]
+    }
+    many = [name for name, share in shares.items() if share > MANY_FALSE_CALLS]
+    if not many:
+        return []
+    untouched = 1 - robustness["rows"][0]["specificity"]["value"]
+    worst = max(shares, key=shares.__getitem__)
+    return [
+        f"Of the real images, {untouched:.0%} are called fake, and {shares[worst]:.0%} "
+        f"after no more than a slight change ({worst}). More than one in five are so "
+        f"after: {', '.join(many)}. This detector accuses people who edited a picture."
+    ]
 
 
 def write_card(
