@@ -44,7 +44,7 @@ def explain_images(config: ExplainConfig) -> None:
         taken.add(picture)
         save_explanation(explanation, picture)
     print(f"Saved {len(taken)} pictures of {len(found.files)} images in {output_dir}.")
-    if failed:
+    if failed or not taken:
         sys.exit(UNREADABLE)
 
 

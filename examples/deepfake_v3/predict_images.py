@@ -45,6 +45,13 @@ def predict_images(config: PredictConfig) -> None:
         print(f"{others} of {count} files are no images.", file=sys.stderr)
     if failed:
         _summarize(failed, count)
+    elif others == count:
+        print(
+            "Nothing was scored. A list of paths is read from standard input: "
+            "predict - < LIST",
+            file=sys.stderr,
+        )
+    if failed or others == count:
         sys.exit(UNREADABLE)
 
 

@@ -148,6 +148,9 @@ def test_what_is_no_image_is_a_row_and_no_failure(model, images, capsys):
     assert run(model, *named) == 0
     out, err = capsys.readouterr()
     assert "[not an image: PDF]" in out and "2 of 3 files are no images" in err
+    # Unless nothing else was given: somebody expects scores.
+    assert run(model, images / "notes.txt") == 3
+    assert "predict - < LIST" in capsys.readouterr().err
     # An image that is not read is one, and so is what is called one.
     assert run(model, images / "animation.gif") == 3
     (images / "page.jpg").write_bytes(b"<html>")
