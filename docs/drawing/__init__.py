@@ -44,6 +44,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "median_residual": plots.edge_residuals,
     "npr_residual": plots.window_residuals,
     "spam_features": rich_models.spam_triples,
+    "spectral_profile": plots.peaks_of_period_two,
     "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,
     "srm_layer_v3_frequencies": plots.v3_frequencies,
