@@ -37,6 +37,7 @@ from keras_forensics.layers import (
     SRMFilterBank,
     SRMLayerV3,
     StatisticsPooling2D,
+    TextureContrast,
 )
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -66,6 +67,7 @@ __all__ = [
     "SRMLayerV3",
     "SpectralProfile",
     "StatisticsPooling2D",
+    "TextureContrast",
     "WarmupCosineDecay",
     "constraints",
     "filters",

@@ -373,6 +373,13 @@ CASES = [
         slow_to_compile=True,
     ),
     Case(
+        kf.TextureContrast,
+        {"patch_size": 3, "mosaic_side": 2},
+        {"patch_size": 2, "mosaic_side": 3, "data_format": "channels_first"},
+        many_operations=True,
+        slow_to_compile=True,
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},

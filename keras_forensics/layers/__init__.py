@@ -25,6 +25,7 @@ from keras_forensics.layers.srm_features import SRMFeatures
 from keras_forensics.layers.srm_filter_bank import SRMFilterBank
 from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
 from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
+from keras_forensics.layers.texture_contrast import TextureContrast
 
 __all__ = [
     "BayarConv2D",
@@ -49,4 +50,5 @@ __all__ = [
     "SRMLayerV3",
     "SpectralProfile",
     "StatisticsPooling2D",
+    "TextureContrast",
 ]

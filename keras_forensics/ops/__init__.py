@@ -45,6 +45,7 @@ from keras_forensics.ops.spectrum import (
     radial_profile,
     to_decibels,
 )
+from keras_forensics.ops.texture import texture_diversity, texture_mosaics
 
 __all__ = [
     "arithmetic_dtype",
@@ -74,6 +75,8 @@ __all__ = [
     "runnable_data_format",
     "soft_counts",
     "symmetric_bins",
+    "texture_diversity",
+    "texture_mosaics",
     "to_decibels",
     "to_grey_levels",
     "tuple_codes",
