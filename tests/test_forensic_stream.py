@@ -22,7 +22,7 @@ IMAGES = random_images()
 def front():
     """Fixed, learnable, with and without a threshold, and one of Keras's own."""
     return [
-        MedianResidual(threshold=20.0),
+        MedianResidual((3, 1), threshold=20.0),
         NPRResidual(),
         HaarPyramid2D(),
         SRMFilterBank("rgbn", sum_channels=True),
