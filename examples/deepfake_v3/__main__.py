@@ -5,6 +5,7 @@ when it runs.
 """
 
 import dataclasses
+import errno
 import importlib
 import sys
 from collections.abc import Callable
@@ -74,6 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
         run(config)
     except UserError as error:  # all others are mistakes of the code
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        # Whatever asks first whether a path is there, no file can have it.
+        sys.exit(f"error: {error.strerror}: {str(error.filename)[:80]!r}…")
 
 
 if __name__ == "__main__":

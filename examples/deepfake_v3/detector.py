@@ -28,7 +28,7 @@ from examples.deepfake_v3.loading.images import (
     UnusableImageError,
     crop_to_size,
 )
-from examples.deepfake_v3.loading.inputs import Image
+from examples.deepfake_v3.loading.inputs import Image, as_images
 from examples.deepfake_v3.loading.provenance import Mark
 from examples.deepfake_v3.model_files.metadata import (
     Metadata,
@@ -211,12 +211,19 @@ class Detector:
         Raises:
             UnusableImageError: If the file cannot be read.
             TypeError: If it is no image.
-            ValueError: If the array is no image, or the model is not made of two
-                streams as `build_model_v3` makes it, or is an exported file.
+            ValueError: If the array is no image, if there are several, or if the model
+                is not made of two streams as `build_model_v3` makes it, or is an
+                exported file.
         """
         if self._explainer is None:
             self._explainer = self._make_explainer()
-        (decoded,) = decode_ahead(image, size=None, ahead=1)
+        images = list(as_images(image))
+        if len(images) != 1:
+            raise ValueError(
+                f"`image` must be one image. Received: {len(images)} images"
+            )
+        (decoded,) = decode_ahead(images[0][1], size=None, ahead=1)
+        decoded = dataclasses.replace(decoded, file=images[0][0])
         photograph = decoded.pixels
         if photograph is None:
             raise decoded.error or UnusableImageError("not read")

@@ -10,7 +10,7 @@ from examples.deepfake_v3.explanation.figure import save_explanation
 from examples.deepfake_v3.files.files import check_writable
 from examples.deepfake_v3.loading.images import UnusableImageError
 from examples.deepfake_v3.options.explain import ExplainConfig
-from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files
+from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files, is_failure
 
 
 def explain_images(config: ExplainConfig) -> None:
@@ -31,18 +31,20 @@ def explain_images(config: ExplainConfig) -> None:
     output_dir = Path(config.output_dir)
     check_writable(output_dir)
     taken: set[Path] = set()
+    failed = False
     # disable=None: a bar on a terminal only, not in log files.
     for file in tqdm(found.files, "explaining", unit="image", disable=None):
         try:
             explanation = detector.explain(file)
         except UnusableImageError as error:
             tqdm.write(f"{file}: {error}", file=sys.stderr)
+            failed = failed or is_failure(file, str(error))
             continue
         picture = _free_name(output_dir, Path(file).stem, taken)
         taken.add(picture)
         save_explanation(explanation, picture)
     print(f"Saved {len(taken)} pictures of {len(found.files)} images in {output_dir}.")
-    if len(taken) < len(found.files):
+    if failed or not taken:
         sys.exit(UNREADABLE)
 
 

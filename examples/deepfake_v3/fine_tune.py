@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.files.files import alone_in
-from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.data import check_data_dir, class_folders
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model_files.loading import load_detector
@@ -96,6 +96,7 @@ def _fine_tune(config, output_path, stages):
 
 def _fine_tune_here(config, output_path, stages):
     cluster = current_cluster()
+    class_folders(config.data_dir)
     # Before the model is loaded: layers without a seed draw one.
     keras.utils.set_random_seed(config.seed)
     model = with_policy(

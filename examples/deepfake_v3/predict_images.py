@@ -17,7 +17,7 @@ from examples.deepfake_v3.detector import Detector
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.options.predict import PredictConfig
 from examples.deepfake_v3.prediction.prediction import Prediction, as_row
-from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files
+from examples.deepfake_v3.prediction.sources import UNREADABLE, find_files, is_failure
 from examples.deepfake_v3.prediction.tiles import save_heat_map
 from examples.deepfake_v3.runtimes.runtimes import exported_form
 
@@ -40,8 +40,18 @@ def predict_images(config: PredictConfig) -> None:
         unreadable, count = predict_on_ray(config, Detector.load)
     else:
         unreadable, count = _predict_here(config)
-    if unreadable:
-        _summarize(unreadable, count)
+    failed = [each for each in unreadable if is_failure(*each)]
+    if others := len(unreadable) - len(failed):
+        print(f"{others} of {count} files are no images.", file=sys.stderr)
+    if failed:
+        _summarize(failed, count)
+    elif others == count:
+        print(
+            "Nothing was scored. A list of paths is read from standard input: "
+            "predict - < LIST",
+            file=sys.stderr,
+        )
+    if failed or others == count:
         sys.exit(UNREADABLE)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from examples.deepfake_v3.files.files import alone_in
-from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.data import check_data_dir, class_folders
 from examples.deepfake_v3.loading.lost_images import LostImages
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.model import (
@@ -72,6 +72,7 @@ def _train(config: Config) -> tuple[keras.Model, dict[str, list[float]]]:
         learning_rate=config.learning_rate,
         initial_weights=_describe_weights(config.weights),
     )
+    class_folders(config.data_dir)  # before weights are fetched for nothing
     keras.utils.set_random_seed(config.seed)
     with building_under(choose_dtype_policy(config.mixed_precision)):
         model = build_model_v3(

@@ -22,7 +22,7 @@ from test_support.messy_files.png import interlaced
 
 DAMAGE = (
     "truncated|Truncated|not readable|damaged header|empty: 0 bytes|wrongly named"
-    "|animated|the limit|12-bit|signed|BigTIFF|TIFF with|the content is"
+    "|animated|the limit|12-bit|signed|BigTIFF|TIFF with|the content is|not an image"
 )
 
 

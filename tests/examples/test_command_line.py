@@ -2,6 +2,7 @@ import ast
 import dataclasses
 import inspect
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,6 +96,12 @@ def test_what_a_user_can_mend_is_also_a_built_in_error(error, built_in):
 def test_mistakes_of_the_code_keep_their_traceback(monkeypatch):
     with pytest.raises(ValueError, match="must be an image of shape"):
         run_instead(monkeypatch, lambda config: check_pixels(np.zeros((2, 2))))
+
+
+def test_a_name_that_no_file_can_have_is_one_line(monkeypatch):
+    with pytest.raises(SystemExit) as exit_:
+        run_instead(monkeypatch, lambda config: Path("x" * 300).stat())
+    assert exit_.value.code == f"error: File name too long: {'x' * 80!r}…"
 
 
 def test_unforeseen_errors_keep_their_traceback(monkeypatch):

@@ -74,7 +74,7 @@ def test_unreadable_files_say_why_and_the_others_are_read(files, tmp_path):
     assert all(isinstance(each.error, UnusableImageError) for each in found)
     assert "truncated" in reasons[0]
     assert reasons[1] == "not a regular file"
-    assert reasons[3] == "a folder, not a file"
+    assert reasons[3] == "a folder, not a file: give the files in it"
     assert "No such file" in reasons[2]
     np.testing.assert_array_equal(good.pixels, pixels_of(files[0]))
 

@@ -39,6 +39,7 @@ def test_enough_images_and_a_good_auc_are_no_reason_to_warn():
         ({"auc_low": 0.45}, "no better than chance"),
         ({"auc": 0.19, "auc_low": 0.1, "auc_high": 0.4}, "folders exchanged"),
         ({"false_alarms": 97}, "97 of 100 real images"),
+        ({"misses": 90}, "no fake image"),
     ],
 )
 def test_what_cannot_carry_a_threshold_is_said(changes, said):

@@ -275,6 +275,8 @@ def test_command_draws_a_picture_of_each_and_names_what_it_cannot_read(
 
 def test_unreadable_files_raise_in_python(detector, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"one image\. Received: 2 images"):
+        detector.explain([noise(SIZE, SIZE)] * 2)
     with pytest.raises(UnusableImageError, match="not an image"):
         detector.explain(tmp_path / "broken.png")
 

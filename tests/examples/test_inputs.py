@@ -138,4 +138,4 @@ def test_arrays_of_another_shape_or_type_are_refused(array):
 
 def test_a_folder_says_what_it_is(path):
     (found,) = read(path.parent)
-    assert str(found.error) == "a folder, not a file"
+    assert str(found.error) == "a folder, not a file: give the files in it"

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from examples.deepfake_v3.fine_tune import fine_tune_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.layout import class_of, find_layout
 from examples.deepfake_v3.prepare import prepare_data_dir
+from examples.deepfake_v3.train_model import train_model_v3
 
 SPLITS = ("train", "val", "test")
 
@@ -56,6 +58,13 @@ def test_other_layouts_are_named_with_the_command_for_them(
     assert words[at[0] + 1 : at[1]] == [str(root / folder) for folder in real]
     assert words[at[1] + 1 : at[2]] == [str(root / folder) for folder in fake]
     assert words[at[2] + 1] == str(tmp_path / "my data_prepared")
+
+
+@pytest.mark.parametrize("train", [train_model_v3, fine_tune_v3])
+def test_training_looks_at_the_folders_before_it_loads_anything(tmp_path, train):
+    write(tmp_path / "data", ["0_real", "1_fake"])
+    with pytest.raises(FileNotFoundError, match="Found are real: 0_real; fake: 1_fake"):
+        train(data_dir=str(tmp_path / "data"), log_dir=str(tmp_path / "logs"))
 
 
 def test_the_command_that_is_given_makes_it_right(tmp_path):

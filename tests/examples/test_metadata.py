@@ -15,6 +15,7 @@ from examples.deepfake_v3.calibrate_model import calibrate_model_v3
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import check_data_dir
 from examples.deepfake_v3.loading.images import read_image
+from examples.deepfake_v3.model_files.evidence import Evidence
 from examples.deepfake_v3.model_files.metadata import (
     MEMBER,
     Metadata,
@@ -39,6 +40,9 @@ METADATA = Metadata(
     threshold_criterion="youden",
     temperature=2.0,
     val_images=10,
+    evidence=Evidence(
+        real=6, fake=4, auc=0.8, auc_low=0.5, auc_high=1.0, false_alarms=1, misses=0
+    ),
     usual_gate=(0.25, 0.5),
 )
 
@@ -263,7 +267,7 @@ def test_calibrate_keeps_what_the_file_says_of_its_training(path, tmp_path):
 
 
 @pytest.mark.usefixtures("small_backbone", "eager_training")
-def test_training_ends_with_metadata(demo_data, tmp_path):
+def test_training_ends_with_metadata(demo_data, tmp_path, capsys):
     path = tmp_path / "model.keras"
     train_model_v3(
         data_dir=str(demo_data),
@@ -278,6 +282,10 @@ def test_training_ends_with_metadata(demo_data, tmp_path):
         verbose=0,
     )
     metadata = read_metadata(path)
+    # Four images of a class are too few, which the log says, and the card.
+    for said in (capsys.readouterr().out, path.with_suffix(".md").read_text("utf-8")):
+        assert metadata.evidence.describe() in said
+        assert "The threshold was chosen on 4 real images of val" in said
     images = check_data_dir(demo_data)
     trained = images["train"].limited(4, seed=0)
     assert metadata.training_data == fingerprint(trained, demo_data)

@@ -211,6 +211,15 @@ def test_of_equally_good_thresholds_the_one_nearest_to_a_half_is_taken():
     assert find_optimal_threshold(labels, scores, "youden") == pytest.approx(0.6)
 
 
+def test_where_no_cut_beats_chance_nothing_is_called_fake():
+    # Real images score higher: the only other cut would call everything fake.
+    labels, scores = [1, 1, 0, 0], [0.03, 0.05, 0.08, 0.1]
+    assert find_optimal_threshold(labels, scores) == pytest.approx(0.55)
+    assert find_optimal_threshold(labels, scores, "f1") == pytest.approx(0.015)
+    # Nor do equal scores tell anything.
+    assert find_optimal_threshold([0, 1], [0.2, 0.2]) == pytest.approx(0.6)
+
+
 def test_an_unknown_criterion_is_named():
     with pytest.raises(
         ValueError, match=r"f1, youden, balanced, false_alarms.*criterion='mcc'"

@@ -141,6 +141,22 @@ def test_a_threshold_without_support_is_warned_of(tmp_path, images, capsys):
     assert "20 of 20 real images of val are called fake" in err
 
 
+def test_what_is_no_image_is_a_row_and_no_failure(model, images, capsys):
+    (images / "scan.pdf").write_bytes(b"%PDF-1.7")
+    (images / "animation.gif").write_bytes(b"GIF89a" + bytes(60))
+    named = [images / name for name in ("notes.txt", "scan.pdf", "dark.png")]
+    assert run(model, *named) == 0
+    out, err = capsys.readouterr()
+    assert "[not an image: PDF]" in out and "2 of 3 files are no images" in err
+    # Unless nothing else was given: somebody expects scores.
+    assert run(model, images / "notes.txt") == 3
+    assert "predict - < LIST" in capsys.readouterr().err
+    # An image that is not read is one, and so is what is called one.
+    assert run(model, images / "animation.gif") == 3
+    (images / "page.jpg").write_bytes(b"<html>")
+    assert run(model, images / "page.jpg") == 3
+
+
 def test_missing_model_is_an_error_of_one_line(tmp_path, images):
     code = run(tmp_path / "none.keras", images)
     assert re.match(r"error: There is no model at `path`", code)

@@ -1,6 +1,7 @@
 """Where files say that they come from: found by name, in every container."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -65,6 +66,9 @@ def with_manifest(content, kind):
             + struct.pack(">I", zlib.crc32(chunk))
         )
         return content[:-12] + chunk + content[-12:]  # before IEND
+    if kind == "AVIF":
+        data = b"uuid" + bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + MANIFEST
+        return content + struct.pack(">I", len(data) + 4) + data
     data = MANIFEST + bytes(len(MANIFEST) % 2)
     body = content[8:] + b"C2PA" + struct.pack("<I", len(MANIFEST)) + data
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -141,6 +145,23 @@ def test_other_values_under_one_name_are_found(tmp_path):
     assert "(camera 'Phase One') is in 0 of 8 real and 8 of 8 fake" in second
 
 
+def test_where_sizes_differ_too_marks_are_the_fact_that_is_named(tmp_path):
+    for label, (name, exif) in enumerate(
+        {"real": CAMERA, "fake": ((0x0131, "Midjourney 6, job " + "x" * 99),)}.items()
+    ):
+        folder = tmp_path / "data" / "train" / name
+        folder.mkdir(parents=True)
+        for index in range(20):
+            content = encode([label, index], "JPEG", exif=exif)
+            (folder / f"{index}.jpg").write_bytes(content)
+    result = audit_data_dir(
+        data_dir=str(tmp_path / "data"), reports_dir=str(tmp_path / "reports")
+    )
+    (leak,) = (text for text in result["warnings"] if "file facts" in text)
+    assert re.search("most by (camera|generator) mark: real", leak)
+    assert sum("Marks of where files come from" in w for w in result["warnings"]) == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "expected"),
     [
@@ -153,6 +174,19 @@ def test_other_values_under_one_name_are_found(tmp_path):
         ("JPEG", {"exif": ((0x0131, "Ver.1.0 firmware"),)}, None),
         ("JPEG", {"exif": ((0x010E, "a photograph"),)}, None),
         ("JPEG", {"c2pa": True}, "content credentials: JPEG APP11 C2PA"),
+        ("AVIF", {"c2pa": True}, "content credentials: AVIF uuid C2PA"),
+        ("AVIF", {"exif": CAMERA}, "camera: EXIF Make 'Canon'"),
+        (
+            "JPEG",
+            {"xmp": b"<x><xmp:CreatorTool>Midjourney</xmp:CreatorTool></x>"},
+            "generator: XMP CreatorTool 'Midjourney'",
+        ),
+        (
+            "WEBP",
+            {"xmp": b'<x xmp:CreatorTool="Adobe Photoshop 25.0 (Windows)"/>'},
+            "editor: XMP CreatorTool 'Adobe Photoshop",
+        ),
+        ("PNG", {"xmp": XMP % b"minorHumanEdits"}, "editor: XMP DigitalSourceType"),
     ],
 )
 def test_each_mark_is_of_its_kind(kind, options, expected):

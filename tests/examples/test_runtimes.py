@@ -17,6 +17,7 @@ from examples.deepfake_v3.exporting.formats import (
     inference_copy,
     write_exported,
 )
+from examples.deepfake_v3.model_files.evidence import Evidence
 from examples.deepfake_v3.model_files.loading import load_detector
 from examples.deepfake_v3.model_files.metadata import MetadataError, read_metadata
 from examples.deepfake_v3.runtimes import runtimes
@@ -203,11 +204,18 @@ def test_files_are_known_by_their_ending(tmp_path):
 
 
 def test_texts_are_json_and_come_back_whole():
-    metadata = dataclasses.replace(metadata_with(0.25), training_data="ab12")
+    evidence = Evidence(
+        real=9, fake=8, auc=0.7, auc_low=0.4, auc_high=0.9, false_alarms=3, misses=1
+    )
+    metadata = dataclasses.replace(
+        metadata_with(0.25), training_data="ab12", evidence=evidence
+    )
     texts = as_texts(metadata)
     assert json.loads(texts["threshold"]) == 0.25
     assert json.loads(texts["class_names"]) == ["real", "fake"]
     assert from_texts(texts | {"producer": "another"}, "it") == metadata
+    del texts["evidence"]  # as in files of older versions
+    assert from_texts(texts, "it") == dataclasses.replace(metadata, evidence=None)
     with pytest.raises(MetadataError, match="cannot be read"):
         from_texts(texts | {"threshold": "2"}, "it")
     with pytest.raises(MetadataError, match="cannot be read"):

@@ -19,7 +19,7 @@ FEWEST = 5  # files with a value, from which on it is looked at by itself
 def mark_facts(marks: Sequence[Mark]) -> dict[str, Fact]:
     """Which kinds of marks a file has, as facts for a classifier, 0 or 1 each."""
     kinds = {mark.kind for mark in marks}
-    return {f"mark of a {kind}": float(kind in kinds) for kind in get_args(Kind)}
+    return {f"{kind} mark": float(kind in kinds) for kind in get_args(Kind)}
 
 
 def measure_origins(images: Sequence[AuditedImage]) -> list[dict[str, Any]]:

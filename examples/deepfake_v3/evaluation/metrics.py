@@ -84,8 +84,9 @@ def find_optimal_threshold(
     halfway between the two distinct scores around the best cut, where a small shift
     of the scores changes nothing; below the lowest score, halfway to 0, and above the
     highest, halfway to 1. Of equally good cuts the threshold nearest to 0.5 is taken.
-    Calling nothing fake is tried for "false_alarms" alone: by the other criteria,
-    calling everything fake is never worse.
+    Calling nothing fake is tried for "youden" and "false_alarms": by the other
+    criteria, calling everything fake is never worse. Where no cut is better than chance
+    by Youden's J, nothing is called fake.
 
     Args:
         y_true: Labels, real 0 and fake 1, both of them there.
@@ -107,7 +108,7 @@ def find_optimal_threshold(
     distinct, group = np.unique(scores, return_inverse=True)
     fakes = np.bincount(group[labels == 1], minlength=len(distinct))
     reals = np.bincount(group[labels == 0], minlength=len(distinct))
-    if criterion == "false_alarms" and distinct[-1] < 1:
+    if criterion in ("youden", "false_alarms") and distinct[-1] < 1:
         # One more cut, which calls nothing fake.
         distinct, fakes, reals = (
             np.append(values, last)
@@ -135,6 +136,8 @@ def find_optimal_threshold(
     # Between neighbouring floats there is no middle: the upper one cuts the same.
     thresholds = np.where(thresholds > below, thresholds, distinct)
     best = np.flatnonzero(quality == quality.max())
+    if criterion == "youden" and quality.max() == positives * negatives:
+        best = best[-1:]  # all are as good as chance: raise no alarm
     return float(thresholds[best[np.argmin(abs(thresholds[best] - 0.5))]])
 
 

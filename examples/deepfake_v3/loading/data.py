@@ -121,22 +121,7 @@ def check_data_dir(
             splits or in both classes.
     """
     data_dir = Path(data_dir)
-    folders = {
-        (split, label): data_dir / split / name
-        for split in splits
-        for label, name in enumerate(CLASS_NAMES)
-    }
-    missing = [
-        folder
-        for (split, _), folder in folders.items()
-        if not folder.is_dir()
-        and not (
-            split in one_class
-            and any((data_dir / split / name).is_dir() for name in CLASS_NAMES)
-        )
-    ]
-    if missing:
-        raise missing_folders("data_dir", data_dir, splits, missing)
+    folders = class_folders(data_dir, splits, one_class=one_class)
     for split in splits:
         if extra := extra_folders(data_dir / split):
             print(f"Not used: {', '.join(map(str, extra))}, which is no class here.")
@@ -195,6 +180,34 @@ def check_data_dir(
     )
     print(f"Images [real, fake]: {counts}; {len(quarantine)} files quarantined.")
     return lists
+
+
+def class_folders(
+    data_dir: str | Path,
+    splits: Sequence[str] = SPLITS,
+    *,
+    one_class: Collection[str] = (),
+) -> dict[tuple[str, int], Path]:
+    """The folder of each split and label, of which none is looked into.
+
+    Raises:
+        FileNotFoundError: If one is missing that must be there.
+    """
+    data_dir = Path(data_dir)
+    folders = {
+        (split, label): data_dir / split / name
+        for split in splits
+        for label, name in enumerate(CLASS_NAMES)
+    }
+    there = {split for (split, _), folder in folders.items() if folder.is_dir()}
+    missing = [
+        folder
+        for (split, _), folder in folders.items()
+        if not folder.is_dir() and split not in there.intersection(one_class)
+    ]
+    if missing:
+        raise missing_folders("data_dir", data_dir, splits, missing)
+    return folders
 
 
 def missing_folders(

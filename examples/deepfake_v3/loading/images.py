@@ -55,6 +55,8 @@ UNREAD_EXTENSIONS = {
 """Of images, too, which are not read: a folder's are reported, not passed over."""
 
 RAW = "a camera's raw file"
+NO_IMAGE = "not an image"
+"""How the reason begins why something is refused that is no image at all."""
 
 # How image files begin.
 SIGNATURES = {
@@ -232,9 +234,10 @@ def open_image(file: BinaryIO) -> Image.Image:
     except UnidentifiedImageError:
         raise UnusableImageError(_describe_stranger(head)) from None
     if kind == "JPEG" and isinstance(image, ImageFile.ImageFile):
-        if is_arithmetic(file):
+        size = file.seek(0, os.SEEK_END)
+        if size > image.decodermaxblock and is_arithmetic(file):
             # libjpeg cannot wait for more of it: all must be there at once.
-            image.decodermaxblock = file.seek(0, os.SEEK_END)
+            image.decodermaxblock = size
         file.seek(0)
     return image
 
@@ -290,6 +293,8 @@ def _one_error() -> Iterator[None]:
     except Exception as error:  # Pillow's plugins raise what they like
         # Without the path, which is said beside it.
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        # In one line, whatever a library has to say.
+        reason = " ".join(str(reason).split())
         raise UnusableImageError(f"not readable: {reason}") from error
 
 
@@ -318,7 +323,7 @@ def _describe_folder(path: str | os.PathLike) -> str:
         return "a link to a folder: name the folder itself"
     try:
         with os.scandir(os.fspath(path)):
-            return "a folder, not a file"
+            return "a folder, not a file: give the files in it"
     except OSError as error:
         return f"a folder that cannot be read: {error.strerror}"
 
@@ -472,5 +477,5 @@ def _describe_stranger(head: bytes) -> str:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     found = (name for key, name in STRANGERS.items() if start.startswith(key))
     if name := "a video" if head[4:8] == b"ftyp" else next(found, ""):
-        return f"the content is {name}, not an image that is read"
-    return "not an image, or with a damaged header"
+        return f"{NO_IMAGE}: {name}"
+    return f"{NO_IMAGE}, or with a damaged header"

@@ -74,6 +74,8 @@ class Evidence:
                 f"At the threshold, {self.false_alarms} of {self.real} real images of "
                 "val are called fake."
             )
+        if self.misses == self.fake:
+            found.append("At the threshold, no fake image of val is called fake.")
         return found
 
     def _auc(self) -> str:

@@ -70,7 +70,8 @@ class Prediction:
         if self.score is None or self.threshold is None:
             return ""
         side = "above" if self.score >= self.threshold else "below"
-        return f"{side} the threshold {self.threshold:.3g}"
+        digits = 3 if self.threshold < 0.99 else 6  # .9996 is not 1
+        return f"{side} the threshold {self.threshold:.{digits}g}"
 
 
 def view_of(pixels: np.ndarray, facts: Facts, size: int, *, whole: bool) -> View:

@@ -14,6 +14,7 @@ from examples.deepfake_v3.errors import InputError, NotThereError
 from examples.deepfake_v3.loading.data import list_files
 from examples.deepfake_v3.loading.images import (
     EXTENSIONS,
+    NO_IMAGE,
     UNREAD_EXTENSIONS,
     image_format,
 )
@@ -96,6 +97,16 @@ def find_files(sources: Iterable[str]) -> Found:
             f"sources={sources}"
         )
     return Found([file for file, _ in found.values()], dict(ignored), repeated)
+
+
+def is_failure(file: str, error: str) -> bool:
+    """Whether an unreadable file counts for the exit code.
+
+    What is no image, neither by its content nor by its name, does not: a glob or a list
+    may well name it.
+    """
+    named = Path(file).suffix.lower() in IMAGE_EXTENSIONS
+    return named or not error.startswith(NO_IMAGE)
 
 
 def _files_in(name: str, ignored: collections.Counter[str]) -> Iterator[str]:
