@@ -33,10 +33,12 @@ from keras_forensics.layers import (
     NPRResidual,
     RandomJPEGCompression,
     SPAMFeatures,
+    SpectralProfile,
     SRMFeatures,
     SRMFilterBank,
     SRMLayerV3,
     StatisticsPooling2D,
+    TextureContrast,
 )
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -65,7 +67,9 @@ __all__ = [
     "SRMFeatures",
     "SRMFilterBank",
     "SRMLayerV3",
+    "SpectralProfile",
     "StatisticsPooling2D",
+    "TextureContrast",
     "WarmupCosineDecay",
     "constraints",
     "filters",

@@ -372,6 +372,28 @@ CASES = [
         straight_through=True,
     ),
     Case(
+        kf.SpectralProfile,
+        {"size": 8},
+        {
+            "size": 16,
+            "output": "peaks",
+            "bins": 4,
+            "periods": (2,),
+            "value_range": (0, 1),
+            "data_format": "channels_first",
+        },
+        shape=(2, 16, 18, 3),
+        many_operations=True,
+        slow_to_compile=True,
+    ),
+    Case(
+        kf.TextureContrast,
+        {"patch_size": 3, "mosaic_side": 2},
+        {"patch_size": 2, "mosaic_side": 3, "data_format": "channels_first"},
+        many_operations=True,
+        slow_to_compile=True,
+    ),
+    Case(
         kf.StatisticsPooling2D,
         {},
         {"epsilon": 0.25, "data_format": "channels_first"},

@@ -24,9 +24,11 @@ from examples.deepfake_v3.files.files import replacing
 from keras_forensics.layers import (
     ColorRichFeatures,
     DCTRFeatures,
+    GFRFeatures,
     SPAMFeatures,
     SRMFeatures,
 )
+from keras_forensics.layers.gfr_features import STEPS as GFR_STEPS
 from test_support import published_rich_models as published
 
 QUALITIES = (75, 95)
@@ -161,7 +163,12 @@ def count_dctr(image, quality: int) -> dict[str, np.ndarray]:
     return {"pixels": pixels, "features": features}
 
 
-def compare_dctr(layer, image, counts) -> tuple[int, int]:
+def count_gfr(image, quality: int) -> dict[str, np.ndarray]:
+    pixels, _ = published.dctr(grey(image), quality)
+    return {"pixels": pixels, "features": published.gfr(pixels, GFR_STEPS[quality])}
+
+
+def compare_in_grid(layer, image, counts) -> tuple[int, int]:
     features = _features(layer, counts["pixels"][..., None])
     # The largest histograms count four places of the grid, of 8 by 8.
     count = 16 / counts["pixels"].size
@@ -182,7 +189,10 @@ def comparisons() -> dict:
     for quality in QUALITIES:
         counted = (f" dctr {quality}", partial(count_dctr, quality=quality))
         layer = DCTRFeatures(quality, dtype="float64")
-        found[f"DCTRFeatures, quality {quality}"] = (layer, compare_dctr, counted)
+        found[f"DCTRFeatures, quality {quality}"] = (layer, compare_in_grid, counted)
+        counted = (f" gfr {quality}", partial(count_gfr, quality=quality))
+        layer = GFRFeatures(quality, dtype="float64")
+        found[f"GFRFeatures, quality {quality}"] = (layer, compare_in_grid, counted)
     return found
 
 
@@ -224,8 +234,9 @@ def write_table(path: Path, compared: dict[str, dict[str, list]]) -> None:
             "In float64, where rounding is far below one count. sealwatch's counting "
             "of tuples is replaced by one that gives whole numbers; its residuals, "
             "extremes, quantisation and symmetries are its own. Files for DCTRFeatures "
-            "are written by Pillow, and unrounded pixels are those of sealwatch. A "
-            "table can grow over several runs: the command is that of the last."
+            "and GFRFeatures are written by Pillow, and unrounded pixels are those of "
+            "sealwatch. A table can grow over several runs: the command is that of the "
+            "last."
         ),
         compared=compared,
     )

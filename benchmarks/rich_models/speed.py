@@ -7,9 +7,12 @@ on as many cores as there are.
 """
 
 import dataclasses
+import json
+import multiprocessing
 import statistics
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ from benchmarks.speed.timing import compiled_forward
 from keras_forensics.layers import (
     ColorRichFeatures,
     DCTRFeatures,
+    GFRFeatures,
     SPAMFeatures,
     SRMFeatures,
 )
@@ -37,7 +41,7 @@ class Speed:
     size: int = 512
     """Height and width of the part that is taken."""
     rounds: int = 5
-    """How often each is timed."""
+    """How often each is timed; 0: only memory is measured, for rows that there are."""
     batch_size: int = 8
     """Images of the larger batch."""
     what: tuple[str, ...] = ()
@@ -60,6 +64,9 @@ def published(name: str):
         "SRM full": lambda image: sealwatch.srm.extract(image[..., 1]),
         "colour": lambda image: sealwatch.crm.extract(image, Tc=3),
         "DCTR": lambda image: sealwatch.dctr.extract(image[..., 1] - 128.0, 4),
+        "GFR": lambda image: sealwatch.gfr.extract(
+            image[..., 1].astype("float64"), quantization_steps=(2, 4, 6, 8)
+        ),
     }[name]
 
 
@@ -69,18 +76,39 @@ LAYERS = {
     "SRM full": lambda: SRMFeatures(),
     "colour": lambda: ColorRichFeatures(),
     "DCTR": lambda: DCTRFeatures(),
+    "GFR": lambda: GFRFeatures(),
 }
 
 
+def cut(image: np.ndarray, name: str) -> np.ndarray:
+    """A batch of one image, as the layer takes it."""
+    if name == "colour":
+        return image[None]
+    grey = image[None, ..., 1:2]
+    # Pixels of which nobody knows that they are whole.
+    return grey.astype("float64") if name in ("DCTR", "GFR") else grey
+
+
+def memory_of(name: str, image: np.ndarray) -> float:
+    """The most MB by which the first image enlarges a process of its own.
+
+    What the backend takes for a small image is there before.
+    """
+    layer = LAYERS[name]()
+    compiled_forward(layer, [cut(image[:40, :40], name)])()
+    step = compiled_forward(layer, [cut(image, name)])
+    return measure_memory(step)
+
+
 def measure_memory(step) -> float:
-    """The most MB by which a step enlarges the process, a hundred times a second."""
+    """The most MB by which a step enlarges the process, five hundred times a second."""
     process = psutil.Process()
     before = most = process.memory_info().rss
     done = threading.Event()
 
     def watch():
         nonlocal most
-        while not done.wait(0.01):
+        while not done.wait(0.002):
             most = max(most, process.memory_info().rss)
 
     watcher = threading.Thread(target=watch)
@@ -101,59 +129,59 @@ def spread(values) -> str:
     return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
+def time_model(name: str, image: np.ndarray, speed: Speed) -> list[str | float]:
+    """Times a layer and the published code in alternation: cells of the table."""
+    one = cut(image, name)
+    many = np.concatenate([np.roll(one, 17 * k, 1) for k in range(speed.batch_size)])
+    layer, theirs = LAYERS[name](), published(name)
+    first = compiled_forward(layer, [one])
+    trace = seconds(first)
+    batch = compiled_forward(layer, [many])
+    batch()
+    theirs(image)
+    ours, batched, reference = [], [], []
+    for _ in range(speed.rounds):
+        ours.append(seconds(first))
+        batched.append(seconds(batch) / speed.batch_size)
+        reference.append(seconds(lambda: theirs(image)))
+    ratios = [
+        spread([b / a for a, b in zip(each, reference, strict=True)])
+        for each in (ours, batched)
+    ]
+    return [spread(reference), spread(ours), *ratios, round(trace, 1)]
+
+
 def main(speed: Speed) -> None:
-    """Times all models and writes the table."""
+    """Measures the models, and writes the table after each."""
     where, in_words = backend_and_device()
     pixels = np.array(Image.open(speed.image).convert("RGB"))
     image = pixels[: speed.size, : speed.size]
     assert image.shape[:2] == (speed.size, speed.size), "the photograph is too small"
-    rows = []
-    for name, make in LAYERS.items():
-        if speed.what and name not in speed.what:
-            continue
-        one = image[None] if name == "colour" else image[None, ..., 1:2]
-        if name == "DCTR":  # pixels of which nobody knows that they are whole
-            one = one.astype("float64")
-        many = np.concatenate(
-            [np.roll(one, 17 * k, 1) for k in range(speed.batch_size)]
-        )
-        layer, theirs = make(), published(name)
-        first = compiled_forward(layer, [one])
-        trace = seconds(first)
-        memory = measure_memory(first)
-        batch = compiled_forward(layer, [many])
-        batch()
-        theirs(image)
-        ours, batched, reference = [], [], []
-        for _ in range(speed.rounds):
-            ours.append(seconds(first))
-            batched.append(seconds(batch) / speed.batch_size)
-            reference.append(seconds(lambda theirs=theirs: theirs(image)))
-        ratios, of_batch = (
-            spread([b / a for a, b in zip(each, reference, strict=True)])
-            for each in (ours, batched)
-        )
-        rows.append(
-            [
-                name,
-                spread(reference),
-                spread(ours),
-                ratios,
-                of_batch,
-                round(trace, 1),
-                round(memory),
-            ]
-        )
-        print(*rows[-1], sep="\t", flush=True)
+    table = Path(speed.results_dir) / f"speed_rich_models_{where}.json"
+    rows = {}
+    if table.exists():
+        rows = {row[0]: row for row in json.loads(table.read_text())["rows"]}
+    for name in speed.what or LAYERS:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            memory = process.submit(memory_of, name, image).result()
+        times = time_model(name, image, speed) if speed.rounds else rows[name][1:-1]
+        rows[name] = [name, *times, round(memory)]
+        print(*rows[name], sep="\t", flush=True)
+        write_table(speed, table, in_words, [rows[n] for n in LAYERS if n in rows])
+
+
+def write_table(speed: Speed, table: Path, in_words: str, rows: list[list]) -> None:
+    """Writes the rows there are."""
     write_result(
-        Path(speed.results_dir) / f"speed_rich_models_{where}.json",
+        table,
         title=f"Speed of the rich models on {in_words}",
         what=(
             f"One image of {speed.size} pixels a side: seconds, and how many times as "
-            "long sealwatch takes, as median (smallest to largest) over "
-            f"{speed.rounds} rounds in alternation, for one image and for each of a "
-            f"batch of {speed.batch_size}. Seconds of the first call, which traces and "
-            "compiles, and the most memory by which a later call enlarges the process."
+            "long sealwatch takes, as median (smallest to largest) over rounds in "
+            "alternation, for one image and for each of a batch of "
+            f"{speed.batch_size}. Seconds of the first call, which traces and "
+            "compiles, and the most memory by which the first image enlarges a process "
+            "of its own."
         ),
         columns=[
             "model",
@@ -165,7 +193,10 @@ def main(speed: Speed) -> None:
             "memory, MB",
         ],
         rows=rows,
-        notes="sealwatch computes SPAM in Rust, the others in Python with NumPy.",
+        notes=(
+            "sealwatch computes SPAM in Rust, the others in Python with NumPy. A table "
+            "can grow over several runs: the command is that of the last."
+        ),
     )
 
 

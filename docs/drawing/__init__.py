@@ -24,6 +24,7 @@ from keras_forensics import (
     HaarPyramid2D,
     JPEGCompression,
     RandomJPEGCompression,
+    TextureContrast,
 )
 
 HAAR_LEVELS = 3
@@ -45,6 +46,7 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     "median_residual": plots.edge_residuals,
     "npr_residual": plots.window_residuals,
     "spam_features": rich_models.spam_triples,
+    "spectral_profile": plots.peaks_of_period_two,
     "srm_features": rich_models.srm_submodels,
     "srm_filter_bank": plots.rgbn_frequencies,
     "srm_layer_v3_frequencies": plots.v3_frequencies,
@@ -81,6 +83,7 @@ def _sights() -> dict[str, Callable[[], np.ndarray]]:
         "srm_layer_v3_sees": _all_v3,
         "forensic_stream_sees": partial(_stream_maps, views.chosen_stream, 3),
         "forensic_stream_v3_sees": partial(_stream_maps, views.stream_v3, 5),
+        "texture_contrast_sees": _texture_mosaics,
     }
     for picture, make in PICTURES.items():
         for view, see in views.VIEWS.items():
@@ -125,6 +128,14 @@ def _haar_bands() -> np.ndarray:
     low = pictures.SIZE >> HAAR_LEVELS
     seen[:low, :low] = bands[:low, :low] / 255
     return seen
+
+
+def _texture_mosaics() -> np.ndarray:
+    picture = PICTURES["photograph"]()
+    mosaics = views.run(TextureContrast(patch_size=16, mosaic_side=8), picture) / 255
+    enlarged = mosaics.repeat(2, axis=0).repeat(2, axis=1)
+    rich, poor = enlarged[..., :3], enlarged[..., 3:]
+    return _sheet([views.as_it_is(picture), rich, poor], columns=3)
 
 
 def _stream_maps(make: Callable[[], ForensicStream], columns: int) -> np.ndarray:

@@ -25,6 +25,7 @@ from keras_forensics import (
     JPEGGrid,
     MedianResidual,
     NPRResidual,
+    SpectralProfile,
     SRMFilterBank,
     SRMLayerV3,
     StatisticsPooling2D,
@@ -240,6 +241,32 @@ def window_residuals() -> Figure:
     axes.set(ylabel="mean magnitude, grey levels", xticks=place)
     axes.set_xticklabels(versions)
     axes.legend(frameon=False, fontsize=8.5)
+    return figure
+
+
+def peaks_of_period_two() -> Figure:
+    """The heights of SpectralProfile at half a cycle a pixel, for four pictures."""
+    photograph = pictures.photograph()
+    half = Image.fromarray(photograph).crop((64, 64, 192, 192))
+    shown = {
+        "photograph": photograph,
+        "enlarged": np.array(half.resize((256, 256), Image.Resampling.BICUBIC)),
+        "simulated\ncamera": pictures.rendered_photograph(),
+        "simulated\ndecoder": pictures.generated(),
+    }
+    layer = SpectralProfile(output="peaks", periods=(2,))
+    green = np.stack([picture[..., 1:2] for picture in shown.values()])
+    heights = keras.ops.convert_to_numpy(layer(green))
+    figure, axes = _axes(2.8)
+    place = np.arange(len(shown))
+    for k, (name, colour) in enumerate(
+        (("horizontal", BLUE), ("vertical", RED), ("diagonal", GREY))
+    ):
+        axes.bar(place + 0.27 * (k - 1), heights[:, k], 0.25, color=colour, label=name)
+    axes.set(ylabel="height, decibels", xticks=place)
+    axes.set_xticklabels(shown)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.legend(frameon=False, loc="upper left")
     return figure
 
 

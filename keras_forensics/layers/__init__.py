@@ -21,10 +21,12 @@ from keras_forensics.layers.median_residual import MedianResidual
 from keras_forensics.layers.npr_residual import NPRResidual
 from keras_forensics.layers.random_jpeg_compression import RandomJPEGCompression
 from keras_forensics.layers.spam_features import SPAMFeatures
+from keras_forensics.layers.spectral_profile import SpectralProfile
 from keras_forensics.layers.srm_features import SRMFeatures
 from keras_forensics.layers.srm_filter_bank import SRMFilterBank
 from keras_forensics.layers.srm_layer_v3 import SRMLayerV3
 from keras_forensics.layers.statistics_pooling2d import StatisticsPooling2D
+from keras_forensics.layers.texture_contrast import TextureContrast
 
 __all__ = [
     "BayarConv2D",
@@ -48,5 +50,7 @@ __all__ = [
     "SRMFeatures",
     "SRMFilterBank",
     "SRMLayerV3",
+    "SpectralProfile",
     "StatisticsPooling2D",
+    "TextureContrast",
 ]

@@ -36,7 +36,8 @@ class ForensicStream(GreyLevelLayer):
             package, or any other of two spatial axes. Their maps must have one height
             and width, so give them the same strides and padding. They belong to the
             stream and keep their own dtype policy. Configurations of layers, as
-            `keras.saving.serialize_keras_object` writes them, are taken, too.
+            `keras.saving.serialize_keras_object` writes them, are taken, too: a saved
+            stream holds those of its front.
         gate_dim: Positive integer, the length of the gate vector: that of the visual
             features it scales.
         features: Positive integers, the channels of the feature convolutions.
@@ -58,8 +59,8 @@ class ForensicStream(GreyLevelLayer):
 
     Raises:
         ValueError: If an argument is outside the values above, the residual layers
-            disagree on the size of their maps or on the data format, or an image is too
-            small for one of them.
+            disagree on the size of their maps or on the data format, give no maps, or
+            expect another range than grey levels, or an image is too small for one.
 
     Example:
 
@@ -146,9 +147,15 @@ class ForensicStream(GreyLevelLayer):
         )
 
     def _maps_shape(self, input_shape):
-        shapes = [
-            layer.compute_output_shape(input_shape) for layer in self.residual_layers
-        ]
+        shapes = []
+        for layer in self.residual_layers:
+            shape = tuple(layer.compute_output_shape(input_shape))
+            if len(shape) != 4:
+                raise ValueError(
+                    "`residual_layers` must give maps of 4 axes. "
+                    f"Received: outputs of shape {shape} from {layer.name!r}"
+                )
+            shapes.append(shape)
         sizes = {tuple(shape[axis] for axis in self.spatial_axes) for shape in shapes}
         if len(sizes) > 1:
             raise ValueError(
@@ -223,6 +230,13 @@ def _read_layers(layers, data_format: str) -> list[keras.layers.Layer]:
                         "`data_format` must be that of all `residual_layers`. "
                         f"Received: data_format={data_format!r}, and "
                         f"{layer.data_format!r} in {layer.name!r}"
+                    )
+                value_range = tuple(getattr(layer, "value_range", (0, 255)))
+                if value_range != (0, 255):
+                    raise ValueError(
+                        "`residual_layers` get grey levels 0..255, whatever the "
+                        "`value_range` of the stream. "
+                        f"Received: value_range={value_range} in {layer.name!r}"
                     )
             return layers
     raise ValueError(

@@ -17,7 +17,7 @@ class HaarPyramid2D(ImageLayer):
 
     $$
     d = x_0 - x_1, \qquad s = x_1 + \lfloor d / 2 \rfloor
-        = \Bigl\lfloor \frac{x_0 + x_1}{2} \Bigr\rfloor
+        = \left\lfloor \frac{x_0 + x_1}{2} \right\rfloor
     $$
 
     first along rows, then along columns, which leaves four bands: means of means (LL),

@@ -14,7 +14,7 @@ class MedianResidual(GreyLevelLayer):
 
     $$
     r_{ij} = g_{ij} - \operatorname{med}
-        \bigl\{\, g_{i+u,\,j+v} : (u, v) \ne (0, 0) \,\bigr\}
+        \left\{ g_{i+u,\,j+v} : (u, v) \ne (0, 0) \right\}
     $$
 
     in each channel of the grey levels $g$, with $u$ and $v$ in a window around the

@@ -38,6 +38,14 @@ from keras_forensics.ops.median import median_residual
 from keras_forensics.ops.mirroring import mirror
 from keras_forensics.ops.npr import npr_residual
 from keras_forensics.ops.precision import arithmetic_dtype
+from keras_forensics.ops.spectrum import (
+    log_spectrum,
+    peak_heights,
+    power_spectrum,
+    radial_profile,
+    to_decibels,
+)
+from keras_forensics.ops.texture import texture_diversity, texture_mosaics
 
 __all__ = [
     "arithmetic_dtype",
@@ -53,16 +61,23 @@ __all__ = [
     "inverse_haar_pyramid",
     "jpeg_grid_scores",
     "jpeg_round_trip",
+    "log_spectrum",
     "median_residual",
     "merge_bins",
     "mirror",
     "npr_residual",
+    "peak_heights",
+    "power_spectrum",
     "quantize",
+    "radial_profile",
     "residual_conv",
     "residual_conv_shape",
     "runnable_data_format",
     "soft_counts",
     "symmetric_bins",
+    "texture_diversity",
+    "texture_mosaics",
+    "to_decibels",
     "to_grey_levels",
     "tuple_codes",
 ]

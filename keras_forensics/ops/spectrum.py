@@ -1,0 +1,144 @@
+"""Power spectra of tiles, and what is read off them.
+
+A power spectrum here is a tensor of shape `(batch, channels, size, size // 2 + 1)`:
+vertical frequencies 0, 1, ..., -1 and horizontal frequencies 0 to `size / 2`, in cycles
+a tile. The rest of the plane is its mirror image, as inputs are real.
+"""
+
+import math
+
+import numpy as np
+from keras import ops
+
+# Powers below, in squared grey levels, are rounding: -60 decibels.
+FLOOR = 1e-6
+DIRECTIONS = ("horizontal", "vertical", "diagonal")
+
+
+def power_spectrum(maps, size: int = 64, data_format="channels_last"):
+    """The mean power spectrum of overlapping tiles, each less its mean and windowed.
+
+    Args:
+        maps: float tensor of shape `(batch, height, width, channels)`, or
+            `(batch, channels, height, width)` for `"channels_first"`.
+        size: Even integer, height and width of the tiles. They begin at every
+            `size // 2`-th pixel; incomplete ones are left out.
+        data_format: `"channels_last"` or `"channels_first"`.
+
+    Returns:
+        Tensor of shape `(batch, channels, size, size // 2 + 1)`. White noise of
+        variance 1 has a power of 1 at every frequency but the lowest.
+    """
+    if data_format == "channels_last":
+        maps = ops.transpose(maps, (0, 3, 1, 2))
+    height, width = ops.shape(maps)[2:]
+    tiles = ops.take(maps, _places(height, size), 2)
+    tiles = ops.take(tiles, _places(width, size), 4)
+    tiles = ops.transpose(tiles, (0, 1, 2, 4, 3, 5))
+    # Sums, since `keras.ops.mean` rounds float64 to float32 on JAX and torch.
+    tiles = tiles - ops.sum(tiles, (4, 5), keepdims=True) * (1 / size**2)
+    # Hann's, periodic: the tiles' windows sum to the same everywhere.
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    window = np.outer(window, window)
+    window /= np.sqrt((window**2).sum())
+    tiles = tiles * ops.convert_to_tensor(window, tiles.dtype)
+    real, imaginary = ops.rfft(tiles)
+    real, imaginary = ops.fft((ops.swapaxes(real, 4, 5), ops.swapaxes(imaginary, 4, 5)))
+    power = ops.sum(real * real + imaginary * imaginary, (2, 3))
+    rows, columns = ops.shape(tiles)[2:4]
+    return ops.swapaxes(power, 2, 3) / ops.cast(rows * columns, power.dtype)
+
+
+def to_decibels(power):
+    """Ten times the decimal logarithm of a power, of at least -60."""
+    return ops.log(power + FLOOR) * (10 / math.log(10))
+
+
+def log_spectrum(power):
+    """A power spectrum in decibels, whole, with frequency 0 in the middle.
+
+    Args:
+        power: Tensor as `power_spectrum` returns it.
+
+    Returns:
+        Tensor of shape `(batch, channels, size, size)`: frequencies from `-size / 2` to
+        `size / 2 - 1` cycles a tile, vertical ones first.
+    """
+    size = power.shape[2]
+    vertical, horizontal = np.mgrid[:size, :size] - size // 2
+    return ops.take(_flat(to_decibels(power)), _index(vertical, horizontal, size), 2)
+
+
+def radial_profile(power, bins: int):
+    """The mean power over all directions, in decibels, over the frequency.
+
+    Args:
+        power: Tensor as `power_spectrum` returns it.
+        bins: Number of bins, at most `size / 2`.
+
+    Returns:
+        Tensor of shape `(batch, channels, bins)`. Bin `k` holds frequencies above
+        `k / (2 * bins)` and up to `(k + 1) / (2 * bins)` cycles a pixel.
+    """
+    size = power.shape[2]
+    vertical = np.minimum(np.arange(size), size - np.arange(size))[:, None]
+    horizontal = np.arange(size // 2 + 1)
+    radius = np.hypot(vertical, horizontal) * (2 * bins / size)
+    place = np.ceil(radius - 1e-9) - 1
+    weights = (place.reshape(-1, 1) == np.arange(bins)).astype("float64")
+    # All but the outer columns stand for their mirror images, too.
+    weights *= np.tile(np.where(horizontal % (size // 2), 2, 1), size)[:, None]
+    weights /= weights.sum(0)
+    # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
+    return to_decibels(_flat(power) @ ops.convert_to_tensor(weights, power.dtype))
+
+
+def peak_heights(power, periods):
+    """How far the frequencies of upsampling rise above those around them, in decibels.
+
+    Args:
+        power: Tensor as `power_spectrum` returns it.
+        periods: Tuple of integers $p$ that divide `size`, in pixels.
+
+    Returns:
+        Tensor of shape `(batch, channels, 3 * len(periods))`. For each period, the
+        power at $1/p$ cycles a pixel horizontally, vertically and in both (the mean of
+        the two diagonals), less the mean of the 40 frequencies that are 2 or 3 steps
+        away, all in decibels.
+    """
+    size = power.shape[2]
+    rows, columns = np.mgrid[-3:4, -3:4].reshape(2, -1)
+    ring = np.maximum(abs(rows), abs(columns)) >= 2
+    weights = np.zeros((size * (size // 2 + 1), 3 * len(periods)))
+    for k, period in enumerate(periods):
+        step = size // period
+        for direction, peaks in enumerate(
+            ([(0, step)], [(step, 0)], [(step, step), (step, -step)])
+        ):
+            column = weights[:, 3 * k + direction]
+            for vertical, horizontal in peaks:
+                index = _index(vertical, np.array([horizontal]), size)
+                np.add.at(column, index, 1 / len(peaks))
+                around = _index(vertical + rows[ring], horizontal + columns[ring], size)
+                np.add.at(column, around, -1 / len(peaks) / ring.sum())
+    decibels = _flat(to_decibels(power))
+    return decibels @ ops.convert_to_tensor(weights, power.dtype)
+
+
+def _places(length, size):
+    """The pixels of each tile along an axis, shape `(tiles, size)`."""
+    count = (length - size) // (size // 2) + 1
+    starts = ops.arange(count, dtype="int32") * (size // 2)
+    return ops.expand_dims(starts, 1) + ops.arange(size, dtype="int32")
+
+
+def _flat(power):
+    return ops.reshape(power, (*ops.shape(power)[:2], power.shape[2] * power.shape[3]))
+
+
+def _index(vertical, horizontal, size):
+    """Where frequencies, of any sign, are in a flat power spectrum."""
+    mirrored = horizontal % size > size // 2
+    vertical = np.where(mirrored, -vertical, vertical) % size
+    horizontal = np.where(mirrored, -horizontal, horizontal) % size
+    return vertical * (size // 2 + 1) + horizontal
