@@ -37,7 +37,11 @@ def strangers() -> Iterator[Messy]:
         # Of what is missing, or of the plug-in that is not installed.
         (".heic", box % b"heic", "No meta box|pip install pillow-heif"),
         (".heif", box % b"mif1", "No meta box|pip install pillow-heif"),
-        (".jxl", b"\xff\x0a" + bytes(60), "not readable|pip install pillow-jxl"),
+        (
+            ".jxl",
+            b"\xff\x0a" + bytes(60),
+            "not readable|damaged header|pip install pillow-jxl",
+        ),
         (".mp4", box % b"isom", "a video"),
         (".svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (".svg2", b'<?xml version="1.0"?><svg/>', "SVG"),

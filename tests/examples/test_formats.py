@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from examples.deepfake_v3.loading import images
+from examples.deepfake_v3.loading.containers import read_jxl_size
 from examples.deepfake_v3.loading.decoding import decode_ahead
 from examples.deepfake_v3.loading.images import (
     UnusableImageError,
@@ -83,6 +84,29 @@ def test_size_is_checked_before_pixels_are_decoded(monkeypatch):
             continue
         with pytest.raises(UnusableImageError, match="48x40 pixels; the limit"):
             read_image(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(
+    ("size", "start"),
+    [
+        # The first bytes that libjxl writes.
+        ((48, 40), "ff0a8940240800010050"),
+        ((1, 1), "ff0a0010100908000100"),
+        ((300, 200), "ff0a3141240804010088"),
+        ((1000, 37), "ff0a2081ce0788040802"),
+        ((1920, 1080), "ff0aba21059108020100"),
+        ((513, 512), "ff0af88f000488040802"),
+        ((9000, 3), "ff0a10004f4600910802"),
+    ],
+)
+def test_size_of_jpeg_xl_is_known_before_it_is_opened(size, start):
+    stream = bytes.fromhex(start) + bytes(9)
+    boxes = b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
+    box = (len(stream) + 8).to_bytes(4, "big") + b"jxlc" + stream
+    part = (len(stream) + 12).to_bytes(4, "big") + b"jxlp\0\0\0\0" + stream
+    for content in (stream, boxes + box, boxes + part):
+        assert read_jxl_size(io.BytesIO(content)) == size
+    assert read_jxl_size(io.BytesIO(stream[:5])) is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ MAX_BYTES = 2**20  # of a part; longer ones are cut
 BLOCK = 2**16  # bytes read at a time while looking for the end of a scan
 
 PNG = b"\x89PNG\r\n\x1a\n"
+JXL_STREAM = b"\xff\x0a"
+JXL_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 # In the data of a scan, 0xFF stands before 0 or the number of a restart only.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
@@ -39,7 +41,7 @@ def walk_parts(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
         found = _chunks(file, len(PNG), "big", 4, ("IDAT",))
     elif head[:4] == b"RIFF":
         found = _chunks(file, 12, "little", 0, ("VP8 ", "VP8L", "ALPH", "ANMF"))
-    elif head[4:8] == b"ftyp":
+    elif head[4:8] in (b"ftyp", b"JXL "):
         found = _boxes(file)
     else:
         return
@@ -55,6 +57,39 @@ def is_arithmetic(file: BinaryIO) -> bool:
         if name == "SOS":
             break
     return False
+
+
+def read_jxl_size(file: BinaryIO) -> tuple[int, int] | None:
+    """Width and height of a JPEG XL by its header; None without one.
+
+    Its plug-in decodes a file as soon as it is opened, so that nobody else says how
+    much that will be. ISO/IEC 18181-1, SizeHeader.
+    """
+    file.seek(0)
+    stream = file.read(16)
+    if not stream.startswith(JXL_STREAM):
+        found = (part for part in walk_parts(file) if part[0] in ("jxlc", "jxlp"))
+        name, content = next(found, ("", b""))
+        stream = content[4:] if name == "jxlp" else content  # a number stands before
+    if len(stream) < 12 or not stream.startswith(JXL_STREAM):
+        return None
+    bits = int.from_bytes(stream[2:12], "little")
+
+    def take(count: int) -> int:
+        nonlocal bits
+        value, bits = bits & ((1 << count) - 1), bits >> count
+        return value
+
+    small = take(1)
+
+    def length() -> int:
+        return 8 * (take(5) + 1) if small else 1 + take((9, 13, 18, 30)[take(2)])
+
+    height = length()
+    if ratio := take(3):
+        across, down = JXL_RATIOS[ratio - 1]
+        return height * across // down, height
+    return length(), height
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[str, bytes]]:

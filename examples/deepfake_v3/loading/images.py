@@ -23,7 +23,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from examples.deepfake_v3.errors import InputError
-from examples.deepfake_v3.loading.containers import is_arithmetic
+from examples.deepfake_v3.loading.containers import is_arithmetic, read_jxl_size
 from examples.deepfake_v3.loading.provenance import Mark, read_marks
 
 _JPEG_EXTENSIONS = {".jpg", ".jpeg", ".jpe", ".jfif"}
@@ -210,7 +210,7 @@ def look_at(source: str | os.PathLike | bytes) -> tuple[np.ndarray, Facts]:
 def look_at_opened(image: Image.Image) -> tuple[np.ndarray, Facts]:
     """The same of an image that Pillow has opened, which stays as it is."""
     with _one_error():
-        _check_size(image)
+        _check_size(*image.size)
         pixels, hidden = _pixels(image.copy())
         return pixels, Facts(pixels.shape[1], pixels.shape[0], hidden)
 
@@ -253,6 +253,11 @@ def _open_by_plugin(file: BinaryIO, kind: str) -> Image.Image:
     if kind == "HEIC":
         # Not registered: other code opens what it opened before.
         return plugin.HeifImageFile(file)
+    size = read_jxl_size(file)
+    if size is None:
+        raise UnusableImageError(f"{kind} with a damaged header")
+    _check_size(*size)
+    file.seek(0)
     return Image.open(file, formats=["JXL"])
 
 
@@ -330,7 +335,7 @@ def _describe_folder(path: str | os.PathLike) -> str:
 
 def _pixels(image: Image.Image) -> tuple[np.ndarray, float]:
     """The pixels of an opened image that can be used, and the share that is hidden."""
-    _check_size(image)
+    _check_size(*image.size)
     # Not `n_frames`: it would walk through all pages of a TIFF. MPO and HEIC hold
     # previews, too.
     if getattr(image, "is_animated", False) and image.format not in ("MPO", "HEIF"):
@@ -342,11 +347,9 @@ def _pixels(image: Image.Image) -> tuple[np.ndarray, float]:
     return _decode(image)
 
 
-def _check_size(image: Image.Image) -> None:
-    if not 0 < image.width * image.height <= MAX_PIXELS:
-        raise UnusableImageError(
-            f"{image.width}x{image.height} pixels; the limit is {MAX_PIXELS}"
-        )
+def _check_size(width: int, height: int) -> None:
+    if not 0 < width * height <= MAX_PIXELS:
+        raise UnusableImageError(f"{width}x{height} pixels; the limit is {MAX_PIXELS}")
 
 
 def _hidden_share(image: Image.Image) -> float:
