@@ -10,11 +10,7 @@ the population, whose shares are areas under the normal curve and need no images
 
 import argparse
 import itertools
-import os
 from typing import get_args
-
-# The table of versions names a backend; none is used.
-os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 from scipy.stats import norm

@@ -135,7 +135,8 @@ def test_a_threshold_without_support_is_warned_of(tmp_path, images, capsys):
     metadata = dataclasses.replace(metadata_with(THRESHOLD), evidence=evidence)
     replace_metadata(tmp_path / "weak.keras", metadata)
     assert run(tmp_path / "weak.keras", images / "dark.png") == 0
-    err = capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "the threshold has little support" in out.splitlines()[1]
     assert "WARNING: The threshold was chosen on 2 fake images of val" in err
     assert "AUC 0.190 (0.000 to 0.450). Are the folders exchanged?" in err
     assert "20 of 20 real images of val are called fake" in err
