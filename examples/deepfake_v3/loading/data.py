@@ -214,11 +214,15 @@ def missing_folders(
     argument: str, data_dir: Path, splits: Sequence[str], missing: Sequence[Path]
 ) -> NotThereError:
     """The error for a directory of another layout: what it holds, and what to do."""
+    if len(missing) == len(splits) * len(CLASS_NAMES):
+        what = "none of these folders is there."
+    else:
+        names = ", ".join(path.relative_to(data_dir).as_posix() for path in missing)
+        what = f"{names} {'is' if len(missing) == 1 else 'are'} missing."
     return NotThereError(
         f"`{argument}` must hold {{{','.join(splits)}}}/{{{','.join(CLASS_NAMES)}}}; "
-        f"{', '.join(path.relative_to(data_dir).as_posix() for path in missing)} "
-        f"{'is' if len(missing) == 1 else 'are'} missing. "
-        f"{find_layout(data_dir).describe()} Received: {argument}={str(data_dir)!r}"
+        f"{what} {find_layout(data_dir).describe()} "
+        f"Received: {argument}={str(data_dir)!r}"
     )
 
 
