@@ -121,6 +121,21 @@ def test_a_verdict_that_contradicts_its_probability_says_why(tmp_path, capsys):
     assert "0.03" in out.splitlines()[1].split(",")
 
 
+@pytest.mark.parametrize(
+    ("score", "threshold", "why"),
+    [
+        (0.35421, 0.35439, "below the threshold 0.3544"),
+        (0.35459, 0.35439, "above the threshold 0.354"),
+        (0.99971, 0.99961, "above the threshold 0.9996"),
+        (0.5, 0.5, "above the threshold 0.5"),
+        (0.0, 0.00012, "below the threshold 0.00012"),
+        (1.0, 1.0, "above the threshold 1"),
+    ],
+)
+def test_threshold_and_score_are_never_seen_on_the_wrong_side(score, threshold, why):
+    assert Prediction(file=None, score=score, threshold=threshold).why == why
+
+
 def test_a_threshold_without_support_is_warned_of(tmp_path, images, capsys):
     evidence = Evidence(
         real=20,

@@ -69,9 +69,13 @@ class Prediction:
         """What the verdict follows from, in a few words; "" without one."""
         if self.score is None or self.threshold is None:
             return ""
-        side = "above" if self.score >= self.threshold else "below"
-        digits = 3 if self.threshold < 0.99 else 6  # .9996 is not 1
-        return f"{side} the threshold {self.threshold:.{digits}g}"
+        above = self.score >= self.threshold
+        # With as many digits as it takes beside a score of four decimals.
+        for digits in range(3, 8):
+            shown = f"{self.threshold:.{digits}g}"
+            if (round(self.score, 4) >= float(shown)) == above and float(shown) < 1:
+                break
+        return f"{'above' if above else 'below'} the threshold {shown}"
 
 
 def view_of(pixels: np.ndarray, facts: Facts, size: int, *, whole: bool) -> View:
