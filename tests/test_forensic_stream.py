@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from keras_forensics import (
-    BayarConv2D,
     ForensicStream,
     HaarPyramid2D,
     MedianResidual,
@@ -20,13 +19,12 @@ IMAGES = random_images()
 
 
 def front():
-    """Fixed, learnable, with and without a threshold, and one of Keras's own."""
+    """Fixed ones, with and without a threshold, and a learnable one of Keras's own."""
     return [
         MedianResidual((3, 1), threshold=20.0),
         NPRResidual(),
         HaarPyramid2D(),
         SRMFilterBank("rgbn", sum_channels=True),
-        BayarConv2D(2, 3, padding="reflect"),
         keras.layers.Conv2D(2, 3, padding="same", name="free"),
     ]
 
