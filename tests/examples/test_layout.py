@@ -60,6 +60,17 @@ def test_other_layouts_are_named_with_the_command_for_them(
     assert words[at[2] + 1] == str(tmp_path / "my data_prepared")
 
 
+@pytest.mark.parametrize("here", [".", "../data/."])
+def test_the_working_directory_has_a_name_to_put_the_result_beside(
+    tmp_path, monkeypatch, here
+):
+    write(tmp_path / "data", ["Real", "Fake"])
+    monkeypatch.chdir(tmp_path / "data")
+    said = find_layout(here).describe()
+    assert "--real Real --fake Fake" in said.replace("../data/", "")
+    assert "data_prepared" in said
+
+
 @pytest.mark.parametrize("train", [train_model_v3, fine_tune_v3])
 def test_training_looks_at_the_folders_before_it_loads_anything(tmp_path, train):
     write(tmp_path / "data", ["0_real", "1_fake"])

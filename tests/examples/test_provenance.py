@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -203,6 +204,15 @@ def test_compressed_text_is_unpacked_to_a_bound():
     key, text = provenance._png_text("zTXt", b"comment\0\0" + packed)
     assert key == "comment"
     assert len(text) == MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    "xmp", [b"Make>" + b"<Make>" * 150_000, b"Software=" * 100_000, b"<Make" * 150_000]
+)
+def test_no_text_takes_long_to_search(xmp):
+    start = time.perf_counter()
+    assert list(provenance._xmp_marks(xmp)) == []
+    assert time.perf_counter() - start < 5
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,11 +20,9 @@ CLASS_WORDS = {
     },
     "fake": {"fake", "fakes", "synthetic", "generated", "ai", "deepfake", "deepfakes"},
 }
-SPLIT_WORDS = {
-    "train": {"train", "training"},
-    "val": {"val", "valid", "validation", "dev"},
-    "test": {"test", "testing"},
-}
+SPLIT_WORDS = frozenset(
+    ("train", "training", "val", "valid", "validation", "dev", "test", "testing")
+)
 DEPTH = 3  # folders below the directory that are looked through
 MANY = 1000  # folders after which nobody looks further
 
@@ -36,14 +34,14 @@ class Layout:
     Attributes:
         root: The directory.
         classes: Folders of each class, below it.
-        splits: What it calls the splits, by what they are called here.
+        has_splits: Whether a folder is called like a split.
         others: Folders that stand beside those of the classes.
         top: Its own folders.
     """
 
     root: Path
     classes: dict[str, list[Path]]
-    splits: dict[str, str]
+    has_splits: bool
     others: list[Path]
     top: list[str]
 
@@ -69,10 +67,13 @@ class Layout:
             [str(self.root / folder) for folder in folders]
             for folders in self.classes.values()
         )
-        said = f"Found are {found}. This makes clean splits of them: " + _command(
-            real, fake, output=str(self.root.with_name(f"{self.root.name}_prepared"))
-        )
-        if self.splits:
+        beside = Path(os.path.abspath(self.root))
+        if self.root.name not in ("", ".."):
+            beside = self.root
+        output = str(beside.with_name(f"{beside.name}_prepared"))
+        said = f"Found are {found}. This makes clean splits of them: "
+        said += _command(real, fake, output)
+        if self.has_splits:
             said += " (To keep the splits that are there, rename the folders instead.)"
         if self.others:
             said += f" Not of a class: {_list([str(o) for o in self.others])}."
@@ -83,7 +84,7 @@ def find_layout(root: str | Path) -> Layout:
     """Looks through the folders of a directory."""
     root = Path(root)
     classes: dict[str, list[Path]] = {name: [] for name in CLASS_WORDS}
-    splits: dict[str, str] = {}
+    has_splits = False
     others: list[Path] = []
     folders, seen = [root], 0
     while folders and seen < MANY:
@@ -97,11 +98,11 @@ def find_layout(root: str | Path) -> Layout:
                 classes[label].append(place)
             elif len(place.parts) < DEPTH:
                 folders.append(folder / name)
-            if split := _split_of(name):
-                splits.setdefault(split, name)
+            if name.strip().lower() in SPLIT_WORDS:
+                has_splits = True
             elif label is None and any(labelled.values()):
                 others.append(place)
-    return Layout(root, classes, splits, others, subfolders(root))
+    return Layout(root, classes, has_splits, others, subfolders(root))
 
 
 def extra_folders(split_folder: Path) -> list[Path]:
@@ -131,11 +132,6 @@ def class_of(name: str) -> str | None:
     word = re.sub(r"^\d+[\W_]+", "", name.strip().lower())
     word = re.sub(r"[\W_]*(images?|photos?|faces?|pictures?)$", "", word)
     return next((c for c, words in CLASS_WORDS.items() if word in words), None)
-
-
-def _split_of(name: str) -> str | None:
-    word = name.strip().lower()
-    return next((s for s, words in SPLIT_WORDS.items() if word in words), None)
 
 
 def _list(names: Sequence[str]) -> str:

@@ -68,7 +68,7 @@ C2PA_BOX = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 
 _SOURCE_TYPE = re.compile(r"digitalsourcetype/(\w+)", re.IGNORECASE)
 _XMP = {
-    name: re.compile(rf"\b{name}(?:\s*=\s*[\"']|>\s*(?:<[^>]*>\s*)*)([^\"'<]+)")
+    name: re.compile(rf"\b{name}(?:\s*=\s*[\"']|>\s*(?:<[^>]*>\s*){{0,3}})([^\"'<]+)")
     for name in ("CreatorTool", "Software", "Make", "Model", "Credit", "UserComment")
 }
 # Keys whose value is a name. In a caption, Kandinsky is a painter.
@@ -165,8 +165,8 @@ def _is_c2pa(name: str, content: bytes) -> bool:
 def _who(manifest: bytes) -> str:
     """What a manifest says in plain text: a kind of source, a generator's name."""
     text = manifest.decode("latin-1")
-    types = _SOURCE_TYPE.findall(text)
-    names = [name for name in GENERATORS if name in text.lower()]
+    types, lower = _SOURCE_TYPE.findall(text), text.lower()
+    names = [name for name in GENERATORS if name in lower]
     return ", ".join(dict.fromkeys([*types, *names[:1]]))
 
 
