@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from keras_forensics import (
-    BayarConv2D,
     ForensicStream,
     HaarPyramid2D,
     MedianResidual,
@@ -20,13 +19,12 @@ IMAGES = random_images()
 
 
 def front():
-    """Fixed, learnable, with and without a threshold, and one of Keras's own."""
+    """Fixed ones, with and without a threshold, and a learnable one of Keras's own."""
     return [
         MedianResidual((3, 1), threshold=20.0),
         NPRResidual(),
         HaarPyramid2D(),
         SRMFilterBank("rgbn", sum_channels=True),
-        BayarConv2D(2, 3, padding="reflect"),
         keras.layers.Conv2D(2, 3, padding="same", name="free"),
     ]
 
@@ -38,7 +36,7 @@ def stream(layers, **options):
 def test_residuals_are_those_of_every_layer_truncated_once():
     layers = front()
     layer = stream(layers)
-    assert layer(IMAGES).shape == (2, 8)
+    layer.build(IMAGES.shape)
     maps = numpy(layer.residuals(IMAGES))
     grey = IMAGES.astype("float32")
     expected = [numpy(each(grey)) for each in layers]

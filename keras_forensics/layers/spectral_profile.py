@@ -79,10 +79,10 @@ class SpectralProfile(GreyLevelLayer):
     import numpy as np
     from keras_forensics.layers import SpectralProfile
 
-    noise = np.random.default_rng(0).normal(128, 10, (1, 128, 128, 1))
-    enlarged = noise.repeat(2, 1).repeat(2, 2)
-    layer = SpectralProfile(bins=4)
-    profiles = np.concatenate([layer(noise), layer(enlarged)])
+    noise = np.random.default_rng(0).normal(128, 10, (1, 256, 256, 1))
+    enlarged = noise[:, :128, :128].repeat(2, 1).repeat(2, 2)
+    images = np.concatenate([noise, enlarged])
+    profiles = np.asarray(SpectralProfile(bins=4)(images))
     print(*profiles.round().astype(int).tolist())  # 10 * log10(10**2) is 20
     #> [20, 20, 20, 20] [26, 24, 21, 15]
     ```

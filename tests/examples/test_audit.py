@@ -314,3 +314,29 @@ def test_flat_images_are_no_near_duplicates(data_dir, tmp_path):
     result = audit_data_dir(data_dir=str(data_dir), reports_dir=str(tmp_path))
     assert result["near_duplicates"] == []
     assert "Too flat to look for near duplicates: 3 images." in result["notes"]
+
+
+def test_smoother_fakes_are_warned_of_by_name_and_noisier_ones_noted(
+    clean, tmp_path_factory
+):
+    result = audit_data_dir(data_dir=clean, reports_dir=clean / "reports")
+    assert not result["warnings"]
+    assert any("Smoothness alone" in note for note in result["notes"])
+    root = tmp_path_factory.mktemp("smooth")
+    for split in ("train", "test"):
+        for name, other in zip(CLASS_NAMES, reversed(CLASS_NAMES), strict=True):
+            shutil.copytree(clean / split / other, root / split / name)
+    result = audit_data_dir(data_dir=root, reports_dir=root / "reports")
+    (warning,) = (text for text in result["warnings"] if "No usable" not in text)
+    assert re.match(r"Smoothness alone.* AUC 1\.00 .*resized or filtered", warning)
+    assert result["smoothness"]["value"] > result["smoothness"]["warning_above"]
+
+
+def test_sets_of_equal_noise_get_no_word_on_smoothness(tmp_path):
+    for split in SPLITS:
+        for c, name in enumerate(CLASS_NAMES):
+            for i in range(20):
+                save(tmp_path / split / name / f"{i}.bmp", scene([9, c, i], 3.0))
+    result = audit_data_dir(data_dir=tmp_path, reports_dir=tmp_path / "reports")
+    assert result["smoothness"]["value"] < 0.75
+    assert not any("Smoothness" in text for text in result["notes"])

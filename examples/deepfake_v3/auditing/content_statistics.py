@@ -9,6 +9,9 @@ import numpy as np
 CROP = 128  # pixels; more take longer and tell hardly more
 BLOCK = 8  # side of a JPEG block in pixels
 
+SMOOTHNESS = ("noise_green", "blockiness")
+"""Statistics that resizing and filtering change, too."""
+
 
 def measure_content(pixels: np.ndarray) -> dict[str, float]:
     """Measures the centre of an image, at its own scale.

@@ -8,6 +8,9 @@ from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS
 LEAK_AUC = 0.6
 """Above this, what file facts alone reach is a warning."""
 
+SMOOTHNESS_AUC = 0.75
+"""Above this, what noise and blockiness alone reach is a warning."""
+
 IMBALANCE = 2  # images of one class for one of the other, from which it is noted
 
 
@@ -26,6 +29,10 @@ def judge(result: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         notes.append(f"What file facts reach could not be measured: {leak['reason']}.")
     warnings += _leaks(leak)
     warnings += [_origin(row) for row in result["origins"] if row["tells"]]
+    for sentences, found in zip(
+        (warnings, notes), _smoothness(result["smoothness"]), strict=True
+    ):
+        sentences += found
     warnings += _inverted(result["directions"])
     for place, (count, total) in result["misnamed"].items():
         warnings.append(
@@ -109,6 +116,25 @@ def _origin(row: Mapping[str, Any]) -> str:
         f"Marks of where files come from tell the classes apart: {row['name']} "
         f"({row['kind']}{such}{value}) is in {shares} files."
     )
+
+
+def _smoothness(smoothness: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """A warning where fakes are plainly smoother, a note where they are noisier."""
+    if smoothness["value"] is None or smoothness["value"] <= SMOOTHNESS_AUC:
+        return [], []
+    real, fake = (
+        smoothness["medians"][name].get("noise_green", 0) for name in CLASS_NAMES
+    )
+    text = (
+        f"Smoothness alone, noise and blockiness, reaches AUC {_interval(smoothness)}: "
+        f"the noise of fakes is {fake:.3g} grey levels, that of reals {real:.3g}."
+    )
+    if fake > real:
+        return [], [text]
+    return [
+        f"{text} A detector trained on these may call photographs fake that were "
+        "merely resized or filtered."
+    ], []
 
 
 def _interval(auc: Mapping[str, Any]) -> str:

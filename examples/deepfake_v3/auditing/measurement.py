@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from examples.deepfake_v3.auditing.content_statistics import SMOOTHNESS
 from examples.deepfake_v3.auditing.duplicates import (
     exact_duplicates,
     members,
     near_duplicates,
 )
 from examples.deepfake_v3.auditing.file_facts import Fact, as_columns
-from examples.deepfake_v3.auditing.findings import LEAK_AUC
+from examples.deepfake_v3.auditing.findings import LEAK_AUC, SMOOTHNESS_AUC
 from examples.deepfake_v3.auditing.inspection import AuditedImage, relative
 from examples.deepfake_v3.auditing.leaks import (
     Auc,
@@ -63,6 +64,7 @@ def measure(
         },
         "origins": measure_origins(images),
         "content": dataclasses.asdict(cross_validated_auc(content, labels, units)),
+        "smoothness": _measure_smoothness(content, labels, units),
         "directions": [
             row
             for kind, columns, inside in (
@@ -78,6 +80,25 @@ def measure(
         "near_duplicates": _describe_near(near, images, root),
         "near_duplicate_distance": max_distance,
         "without_hash": sum(image.hash is None for image in images),
+    }
+
+
+def _measure_smoothness(
+    content: Mapping[str, np.ndarray], labels: np.ndarray, units: np.ndarray
+) -> dict[str, Any]:
+    """What noise and blockiness alone reach, and their median in each class."""
+    columns = {name: content[name] for name in SMOOTHNESS if name in content}
+    return {
+        **dataclasses.asdict(cross_validated_auc(columns, labels, units)),
+        "warning_above": SMOOTHNESS_AUC,
+        "medians": {
+            class_name: {
+                name: round(float(np.median(column[labels == label])), 3)
+                for name, column in columns.items()
+            }
+            for label, class_name in enumerate(CLASS_NAMES)
+            if np.any(labels == label)
+        },
     }
 
 
