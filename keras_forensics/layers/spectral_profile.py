@@ -42,7 +42,8 @@ class SpectralProfile(GreyLevelLayer):
       not cancel it leaves peaks.
 
     It is computed in float32 (float64 under a float64 policy); 16 bits round the result
-    only. Powers below -60 decibels are rounding, and are raised to that.
+    only. Powers below -60 decibels are rounding, and are raised to that. It needs a
+    backend that transforms batches of unknown size, which OpenVINO's in Keras does not.
 
     Args:
         size: Even integer $N$, at least 8, height and width of the tiles.
@@ -140,7 +141,7 @@ class SpectralProfile(GreyLevelLayer):
                 outputs = radial_profile(power, self.bins)
             else:
                 outputs = peak_heights(power, self.periods)
-            _, channels, values = outputs.shape
+            _, channels, values = ops.shape(outputs)
             outputs = ops.reshape(outputs, (-1, channels * values))
         return ops.cast(outputs, self.compute_dtype)
 

@@ -64,7 +64,7 @@ def log_spectrum(power):
         Tensor of shape `(batch, channels, size, size)`: frequencies from `-size / 2` to
         `size / 2 - 1` cycles a tile, vertical ones first.
     """
-    size = power.shape[2]
+    size = ops.shape(power)[2]
     vertical, horizontal = np.mgrid[:size, :size] - size // 2
     return ops.take(_flat(to_decibels(power)), _index(vertical, horizontal, size), 2)
 
@@ -80,7 +80,7 @@ def radial_profile(power, bins: int):
         Tensor of shape `(batch, channels, bins)`. Bin `k` holds frequencies above
         `k / (2 * bins)` and up to `(k + 1) / (2 * bins)` cycles a pixel.
     """
-    size = power.shape[2]
+    size = ops.shape(power)[2]
     vertical = np.minimum(np.arange(size), size - np.arange(size))[:, None]
     horizontal = np.arange(size // 2 + 1)
     radius = np.hypot(vertical, horizontal) * (2 * bins / size)
@@ -106,7 +106,7 @@ def peak_heights(power, periods):
         the two diagonals), less the mean of the 40 frequencies that are 2 or 3 steps
         away, all in decibels.
     """
-    size = power.shape[2]
+    size = ops.shape(power)[2]
     rows, columns = np.mgrid[-3:4, -3:4].reshape(2, -1)
     ring = np.maximum(abs(rows), abs(columns)) >= 2
     weights = np.zeros((size * (size // 2 + 1), 3 * len(periods)))
@@ -133,7 +133,8 @@ def _places(length, size):
 
 
 def _flat(power):
-    return ops.reshape(power, (*ops.shape(power)[:2], power.shape[2] * power.shape[3]))
+    batch, channels, rows, columns = ops.shape(power)
+    return ops.reshape(power, (batch, channels, rows * columns))
 
 
 def _index(vertical, horizontal, size):
