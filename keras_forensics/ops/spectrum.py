@@ -31,10 +31,7 @@ def power_spectrum(maps, size: int = 64, data_format="channels_last"):
     """
     if data_format == "channels_last":
         maps = ops.transpose(maps, (0, 3, 1, 2))
-    height, width = ops.shape(maps)[2:]
-    tiles = ops.take(maps, _places(height, size), 2)
-    tiles = ops.take(tiles, _places(width, size), 4)
-    tiles = ops.transpose(tiles, (0, 1, 2, 4, 3, 5))
+    tiles = _tiles(maps, size)
     # Sums, since `keras.ops.mean` rounds float64 to float32 on JAX and torch.
     tiles = tiles - ops.sum(tiles, (4, 5), keepdims=True) * (1 / size**2)
     # Hann's, periodic: the tiles' windows sum to the same everywhere.
@@ -42,11 +39,33 @@ def power_spectrum(maps, size: int = 64, data_format="channels_last"):
     window = np.outer(window, window)
     window /= np.sqrt((window**2).sum())
     tiles = tiles * ops.convert_to_tensor(window, tiles.dtype)
-    real, imaginary = ops.rfft(tiles)
-    real, imaginary = ops.fft((ops.swapaxes(real, 4, 5), ops.swapaxes(imaginary, 4, 5)))
+    real, imaginary = _fourier_transform(tiles, size)
     power = ops.sum(real * real + imaginary * imaginary, (2, 3))
     rows, columns = ops.shape(tiles)[2:4]
     return ops.swapaxes(power, 2, 3) / ops.cast(rows * columns, power.dtype)
+
+
+def _fourier_transform(tiles, size):
+    """Real and imaginary part over the last axes, horizontal frequencies first.
+
+    By products of matrices, which any runtime can do: few have an FFT, and for tiles it
+    is hardly faster.
+    """
+    frequency = np.arange(size // 2 + 1)
+    angle = 2 * np.pi / size * (np.outer(np.arange(size), np.arange(size)) % size)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    along_rows = np.concatenate([cosine[:, frequency], sine[:, frequency]], 1)
+    along_columns = np.concatenate([cosine, sine], 1)
+    # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
+    products = tiles @ ops.convert_to_tensor(along_rows, tiles.dtype)
+    products = ops.swapaxes(products, 4, 5)
+    products = products @ ops.convert_to_tensor(along_columns, tiles.dtype)
+    half = size // 2 + 1
+    cosines, sines = products[..., :half, :], products[..., half:, :]
+    return (
+        cosines[..., :size] - sines[..., size:],
+        cosines[..., size:] + sines[..., :size],
+    )
 
 
 def to_decibels(power):
@@ -54,33 +73,38 @@ def to_decibels(power):
     return ops.log(power + FLOOR) * (10 / math.log(10))
 
 
-def log_spectrum(power):
+def log_spectrum(power, size: int):
     """A power spectrum in decibels, whole, with frequency 0 in the middle.
 
     Args:
         power: Tensor as `power_spectrum` returns it.
+        size: That of the tiles.
 
     Returns:
         Tensor of shape `(batch, channels, size, size)`: frequencies from `-size / 2` to
         `size / 2 - 1` cycles a tile, vertical ones first.
     """
-    size = power.shape[2]
-    vertical, horizontal = np.mgrid[:size, :size] - size // 2
-    return ops.take(_flat(to_decibels(power)), _index(vertical, horizontal, size), 2)
+    decibels, half = to_decibels(power), size // 2
+    known = ops.concatenate([decibels[:, :, half:], decibels[:, :, :half]], 2)
+    mirrored = ops.concatenate(
+        [decibels[:, :, half + 1 :], decibels[:, :, : half + 1]], 2
+    )
+    mirrored = ops.flip(ops.flip(mirrored[..., 1:], 2), 3)
+    return ops.concatenate([mirrored, known[..., :half]], 3)
 
 
-def radial_profile(power, bins: int):
+def radial_profile(power, size: int, bins: int):
     """The mean power over all directions, in decibels, over the frequency.
 
     Args:
         power: Tensor as `power_spectrum` returns it.
+        size: That of the tiles.
         bins: Number of bins, at most `size / 2`.
 
     Returns:
         Tensor of shape `(batch, channels, bins)`. Bin `k` holds frequencies above
         `k / (2 * bins)` and up to `(k + 1) / (2 * bins)` cycles a pixel.
     """
-    size = power.shape[2]
     vertical = np.minimum(np.arange(size), size - np.arange(size))[:, None]
     horizontal = np.arange(size // 2 + 1)
     radius = np.hypot(vertical, horizontal) * (2 * bins / size)
@@ -89,15 +113,15 @@ def radial_profile(power, bins: int):
     # All but the outer columns stand for their mirror images, too.
     weights *= np.tile(np.where(horizontal % (size // 2), 2, 1), size)[:, None]
     weights /= weights.sum(0)
-    # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
-    return to_decibels(_flat(power) @ ops.convert_to_tensor(weights, power.dtype))
+    return to_decibels(_flat(power, size) @ ops.convert_to_tensor(weights, power.dtype))
 
 
-def peak_heights(power, periods):
+def peak_heights(power, size: int, periods):
     """How far the frequencies of upsampling rise above those around them, in decibels.
 
     Args:
         power: Tensor as `power_spectrum` returns it.
+        size: That of the tiles.
         periods: Tuple of integers $p$ that divide `size`, in pixels.
 
     Returns:
@@ -106,7 +130,6 @@ def peak_heights(power, periods):
         the two diagonals), less the mean of the 40 frequencies that are 2 or 3 steps
         away, all in decibels.
     """
-    size = power.shape[2]
     rows, columns = np.mgrid[-3:4, -3:4].reshape(2, -1)
     ring = np.maximum(abs(rows), abs(columns)) >= 2
     weights = np.zeros((size * (size // 2 + 1), 3 * len(periods)))
@@ -121,19 +144,26 @@ def peak_heights(power, periods):
                 np.add.at(column, index, 1 / len(peaks))
                 around = _index(vertical + rows[ring], horizontal + columns[ring], size)
                 np.add.at(column, around, -1 / len(peaks) / ring.sum())
-    decibels = _flat(to_decibels(power))
+    decibels = to_decibels(_flat(power, size))
     return decibels @ ops.convert_to_tensor(weights, power.dtype)
 
 
-def _places(length, size):
-    """The pixels of each tile along an axis, shape `(tiles, size)`."""
-    count = (length - size) // (size // 2) + 1
-    starts = ops.arange(count, dtype="int32") * (size // 2)
-    return ops.expand_dims(starts, 1) + ops.arange(size, dtype="int32")
+def _tiles(maps, size):
+    """Tiles from every half size on, shape `(batch, channels, ..., size, size)`."""
+    half = size // 2
+    batch, channels, height, width = ops.shape(maps)
+    rows, columns = height // half, width // half
+    quarters = ops.reshape(
+        maps[:, :, : rows * half, : columns * half],
+        (batch, channels, rows, half, columns, half),
+    )
+    quarters = ops.transpose(quarters, (0, 1, 2, 4, 3, 5))
+    halves = ops.concatenate([quarters[:, :, :-1], quarters[:, :, 1:]], 4)
+    return ops.concatenate([halves[:, :, :, :-1], halves[:, :, :, 1:]], 5)
 
 
-def _flat(power):
-    return ops.reshape(power, (*ops.shape(power)[:2], power.shape[2] * power.shape[3]))
+def _flat(power, size):
+    return ops.reshape(power, (*ops.shape(power)[:2], size * (size // 2 + 1)))
 
 
 def _index(vertical, horizontal, size):
