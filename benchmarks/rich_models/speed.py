@@ -180,8 +180,8 @@ def write_table(speed: Speed, table: Path, in_words: str, rows: list[list]) -> N
             "long sealwatch takes, as median (smallest to largest) over rounds in "
             "alternation, for one image and for each of a batch of "
             f"{speed.batch_size}. Seconds of the first call, which traces and "
-            "compiles, and the most memory by which the first image enlarges a process "
-            "of its own."
+            "compiles, and the most memory by which the first image, with its tracing "
+            "and compiling, enlarges a process of its own."
         ),
         columns=[
             "model",
