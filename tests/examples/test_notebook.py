@@ -7,7 +7,7 @@ import tomllib
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from tests.backend import ROOT
 
@@ -123,6 +123,12 @@ def test_project_is_cloned_and_its_requirements_are_installed(tmp_path, monkeypa
         assert "error" not in text(cells["install"]).lower()
     assert "cpu:0" in text(cells["gpu"])  # with the clone's code
     assert (tmp_path / "keras_forensics" / "examples").is_dir()
+
+
+def test_project_that_is_nowhere_is_asked_for_in_one_sentence(tmp_path):
+    nowhere = "import sys\nsys.modules['examples'] = None"
+    with pytest.raises(CellExecutionError, match="Set REPOSITORY in the first"):
+        run(tmp_path, nowhere, last="install", path="")
 
 
 def test_notebook_is_clean():
