@@ -8,7 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from keras_forensics import BayarConv2D, SRMFilterBank, filters
+from keras_forensics import (
+    BayarConv2D,
+    HaarPyramid2D,
+    MedianResidual,
+    NPRResidual,
+    SpectralProfile,
+    SRMFilterBank,
+    filters,
+)
 from test_support.runtimes import RUNTIMES, export, openvino_precision, run
 from tests import oracle
 from tests.backend import NAME, random_images
@@ -25,6 +33,8 @@ BANKS = [
     {**OWN, "threshold": 1 / 3, "padding": "valid", "data_format": "channels_first"},
     {**OWN, "threshold": None},
 ]
+# Exact in Keras, as their own tests show; each has as many values as the images.
+OTHERS = [MedianResidual, NPRResidual, HaarPyramid2D]
 IMAGES = random_images((2, 11, 10, 3))
 IMAGES[1] = 255 * (IMAGES[1] > 127)  # the largest residuals there are
 HERE = [name for name, runtime in RUNTIMES.items() if NAME in runtime.needs]
@@ -47,13 +57,18 @@ def integer_arithmetic(layer):
 
 @pytest.fixture(scope="module")
 def model():
-    """The residuals of every bank, flat, then learnable ones."""
+    """The residuals of every bank, flat, of `OTHERS`, then what sums floats."""
     image = keras.Input(IMAGES.shape[1:], name="image")
     first = keras.layers.Permute((3, 1, 2))(image)
     layers = [SRMFilterBank(**arguments) for arguments in BANKS]
     maps = [
         layer(first if layer.data_format == "channels_first" else image)
-        for layer in [*layers, BayarConv2D(2, 5, padding="reflect")]
+        for layer in [
+            *layers,
+            *(layer_class() for layer_class in OTHERS),
+            BayarConv2D(2, 5, padding="reflect"),
+            SpectralProfile(8),
+        ]
     ]
     flat = [keras.layers.Reshape((-1,))(each) for each in maps]
     return keras.Model(image, keras.layers.Concatenate()(flat))
@@ -85,7 +100,7 @@ def write(model, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("name", "option"), WAYS)
-def test_every_bank_is_exact_in_every_runtime(name, option, write, expected):
+def test_residuals_are_exact_in_every_runtime(name, option, write, expected):
     folder, options = write(name), RUNTIMES[name].options[option]
     if name == "OpenVINO":
         precision = openvino_precision(folder, **options)
@@ -99,6 +114,9 @@ def test_every_bank_is_exact_in_every_runtime(name, option, write, expected):
         part = slice(start, start + residuals.shape[1])
         np.testing.assert_array_equal(actual[:, part], residuals, configuration)
         start = part.stop
-    # Learnable taps are no integers: the order of their sums differs.
+    part = slice(start, start + len(OTHERS) * IMAGES[0].size)
+    np.testing.assert_array_equal(actual[:, part], by_keras[:, part])
+    start = part.stop
+    # Learnable taps and waves are no integers: the order of their sums differs.
     assert actual.shape == by_keras.shape and actual.shape[1] > start
     np.testing.assert_allclose(actual[:, start:], by_keras[:, start:], 0, 1e-3)
