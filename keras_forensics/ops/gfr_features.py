@@ -1,6 +1,6 @@
 """Histograms of Gabor filters' residuals, by their place in the grid of 8x8 blocks."""
 
-import functools
+import math
 
 import keras
 import numpy as np
@@ -22,8 +22,8 @@ DIRECTIONS = ROTATIONS // 2 + 1
 
 SIDE = 8  # of the filters, as large as a block
 
-PIXELS_AT_ONCE = 2**15
-"""Pixels whose residuals by 17 filters stay in a processor's cache."""
+VALUES_AT_ONCE = 2**20
+"""Residuals of float64 that stay in a processor's cache."""
 
 _ASPECT = 0.5  # of the envelope
 _WAVELENGTH = 1 / 0.56  # in standard deviations
@@ -71,33 +71,6 @@ def gfr_features(pixels, filters, steps, truncation: int, dtype="float32"):
     Returns:
         Tensor of shape `(batch, len(filters) * PHASES * (truncation + 1))`.
     """
-    counts = functools.reduce(
-        ops.add,
-        (_count(band, filters, steps, truncation) for band in _bands(pixels)),
-    )
-    frequencies = ops.cast(counts, dtype) / ops.cast(
-        ops.sum(counts, axis=-1, keepdims=True), dtype
-    )
-    return ops.reshape(frequencies, (-1, len(filters) * PHASES * (truncation + 1)))
-
-
-def _bands(pixels) -> list:
-    """Images in bands of rows whose maps stay in a processor's cache; others fuse."""
-    if keras.backend.backend() != "torch":
-        return [pixels]
-    batch, height, width = pixels.shape
-    rows = max(1, PIXELS_AT_ONCE // (batch * width * SIDE)) * SIDE
-    return [
-        pixels[:, start : start + rows + SIDE - 1]
-        for start in range(0, height - SIDE + 1, rows)
-    ]
-
-
-def _count(pixels, filters, steps, truncation: int):
-    """Counts `(batch, filters, PHASES, truncation + 1)`, of mirrored filters together.
-
-    The grid of blocks begins at the first pixel.
-    """
     counted: dict = {}
     for wave in dict.fromkeys(wave for wave, _, _ in filters):
         # Turned by half a turn, a cosine is itself and a sine its negative. So a part
@@ -105,19 +78,35 @@ def _count(pixels, filters, steps, truncation: int):
         sign = 1 if wave == "cos" else -1
         folded = _fold(pixels, sign, 1), _fold(pixels, -sign, -1)
         for scale in dict.fromkeys(scale for each, scale, _ in filters if each == wave):
-            directions = [each[2] for each in filters if each[:2] == (wave, scale)]
-            kernels = np.stack([gabor_kernel(wave, scale, each) for each in directions])
-            even, odd = (
-                _correlate(quarters, kernels + way * kernels[..., ::-1])
-                for quarters, way in zip(folded, (1, -1), strict=True)
-            )
             step = steps[SCALES.index(scale)]
-            counts = count_levels(ops.abs(even + odd), step, truncation)
-            # The mirrored filter's: there the odd part is the other way round.
-            counts = counts + count_levels(ops.abs(even - odd), step, truncation)
-            for index, direction in enumerate(directions):
-                counted[wave, scale, direction] = counts[index]
-    return ops.stack([counted[each] for each in filters], 1)
+            directions = [each[2] for each in filters if each[:2] == (wave, scale)]
+            for some in _parts(directions, pixels):
+                kernels = np.stack([gabor_kernel(wave, scale, each) for each in some])
+                even, odd = (
+                    _correlate(quarters, kernels + way * kernels[..., ::-1])
+                    for quarters, way in zip(folded, (1, -1), strict=True)
+                )
+                counts = count_levels(ops.abs(even + odd), step, truncation)
+                # The mirrored filter's: there the odd part is the other way round.
+                counts = counts + count_levels(ops.abs(even - odd), step, truncation)
+                for index, direction in enumerate(some):
+                    counted[wave, scale, direction] = counts[index]
+    counts = ops.stack([counted[each] for each in filters], 1)
+    frequencies = ops.cast(counts, dtype) / ops.cast(
+        ops.sum(counts, axis=-1, keepdims=True), dtype
+    )
+    return ops.reshape(frequencies, (-1, len(filters) * PHASES * (truncation + 1)))
+
+
+def _parts(directions: list[int], pixels) -> list[list[int]]:
+    """Directions whose maps stay in the cache together; others than torch fuse."""
+    at_once = len(directions)
+    if keras.backend.backend() == "torch":
+        at_once = max(1, VALUES_AT_ONCE // math.prod(pixels.shape))
+    return [
+        directions[start : start + at_once]
+        for start in range(0, len(directions), at_once)
+    ]
 
 
 def _fold(pixels, down: int, across: int):
