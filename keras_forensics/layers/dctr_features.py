@@ -3,17 +3,15 @@
 import keras
 
 from keras_forensics import arguments
-from keras_forensics.layers.rich_model import RichModel
+from keras_forensics.layers.rich_model import GridRichModel
 from keras_forensics.ops.dctr_features import MODES, dctr_features
-from keras_forensics.ops.grey_levels import to_grey_levels
 from keras_forensics.ops.grid_histograms import PHASES
-from keras_forensics.ops.precision import widest_dtype
 
 TRUNCATION = 4
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class DCTRFeatures(RichModel):
+class DCTRFeatures(GridRichModel):
     r"""Histograms of the DCT at every offset of its grid, for JPEG: 8,000 features.
 
     $$
@@ -88,8 +86,6 @@ class DCTRFeatures(RichModel):
           10(2). <https://doi.org/10.1109/TIFS.2014.2364918>
     """
 
-    smallest_side = 15  # every place in the grid occurs
-
     def __init__(
         self,
         quality=75,
@@ -110,9 +106,6 @@ class DCTRFeatures(RichModel):
         if self.quality < 50:
             return min(400 / self.quality, 100)
         return max(8 * (2 - self.quality / 50), 0.2)
-
-    def _grey_levels(self, inputs):
-        return to_grey_levels(inputs, self.value_range, widest_dtype())
 
     def _features(self, images):
         return dctr_features(

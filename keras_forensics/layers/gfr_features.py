@@ -4,11 +4,9 @@ import itertools
 
 import keras
 
-from keras_forensics.layers.rich_model import RichModel
+from keras_forensics.layers.rich_model import GridRichModel
 from keras_forensics.ops.gfr_features import DIRECTIONS, SCALES, WAVES, gfr_features
-from keras_forensics.ops.grey_levels import to_grey_levels
 from keras_forensics.ops.grid_histograms import PHASES
-from keras_forensics.ops.precision import widest_dtype
 
 TRUNCATION = 4
 
@@ -17,7 +15,7 @@ STEPS = {75: (2, 4, 6, 8), 95: (0.5, 1, 1.5, 2)}
 
 
 @keras.saving.register_keras_serializable(package="keras_forensics")
-class GFRFeatures(RichModel):
+class GFRFeatures(GridRichModel):
     r"""Histograms of Gabor filters' residuals, for JPEG: 17,000 features.
 
     $$
@@ -92,8 +90,6 @@ class GFRFeatures(RichModel):
           <https://doi.org/10.1145/2756601.2756608>
     """
 
-    smallest_side = 15  # every place in the grid occurs
-
     def __init__(
         self,
         quality=75,
@@ -120,9 +116,6 @@ class GFRFeatures(RichModel):
         }
         self._choose(dict.fromkeys(filters, PHASES * (TRUNCATION + 1)))
         self._filters = [filters[name] for name in self.submodels]
-
-    def _grey_levels(self, inputs):
-        return to_grey_levels(inputs, self.value_range, widest_dtype())
 
     def _features(self, images):
         return gfr_features(

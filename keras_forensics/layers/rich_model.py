@@ -6,6 +6,8 @@ from keras import ops
 from keras_forensics import arguments
 from keras_forensics.layers.image_layer import GreyLevelLayer
 from keras_forensics.ops.cooccurrence import EXACT_COUNTS_COMPILE
+from keras_forensics.ops.grey_levels import to_grey_levels
+from keras_forensics.ops.precision import widest_dtype
 
 PIXELS_AT_ONCE = 2**18  # 512x512: the maps of more leave the cache
 
@@ -78,6 +80,22 @@ class RichModel(GreyLevelLayer):
 
     def get_config(self):
         return {**super().get_config(), "selected": self.selected}
+
+
+class GridRichModel(RichModel):
+    """Base of layers that take unrounded pixels, and count by place in the JPEG grid.
+
+    Args:
+        selected: As in `RichModel`.
+        value_range: The same.
+        data_format: The same.
+        **kwargs: The other arguments of `keras.layers.Layer`.
+    """
+
+    smallest_side = 15  # every place in the grid occurs
+
+    def _grey_levels(self, inputs):
+        return to_grey_levels(inputs, self.value_range, widest_dtype())
 
 
 def _check_selected(selected, names) -> tuple[str, ...]:
