@@ -43,6 +43,11 @@ GAMMA = 2.2
 JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0}
 
 
+def note_of(data_dir: str | Path) -> str:
+    """What to know of the images of a directory: that they are this set, or ""."""
+    return NOTE if (Path(data_dir) / MANIFEST).is_file() else ""
+
+
 def render_demo_set(
     directory: str | Path,
     *,

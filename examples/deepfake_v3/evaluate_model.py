@@ -11,6 +11,7 @@ import numpy as np
 
 from examples.deepfake_v3.cards.model_card import add_evaluation
 from examples.deepfake_v3.checks import check_criterion
+from examples.deepfake_v3.demo_set import note_of
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.evaluation.calibration import (
     fit_temperature,
@@ -56,7 +57,8 @@ def evaluate_model_v3(
     Returns:
         What `evaluation.json` in `reports_dir` holds, and `card.html` shows:
 
-        - "model_path", "weights_sha256" of the weights in it, "data_dir", "counts" of
+        - "model_path", "weights_sha256" of the weights in it, "data_dir", "data_note"
+          where it is the demo set, "counts" of
           images per split, "lost", how many others could no longer be read after the
           check and are left out.
         - "default_threshold" and "optimal_threshold": `compute_metrics` on test; the
@@ -124,6 +126,7 @@ def evaluate_model_v3(
         "model_path": str(config.model_path),
         "weights_sha256": hash_weights(config.model_path),
         "data_dir": str(config.data_dir),
+        "data_note": note_of(config.data_dir),
         "counts": {"val": len(val), "test": len(test)},
         "default_threshold": default,
         "optimal_threshold": optimal if config.optimize_threshold else None,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from examples.deepfake_v3.cards.model_card import find_limits
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.loading.data import CLASS_NAMES
 from examples.deepfake_v3.loading.images import crop_to_size, read_image
@@ -251,6 +252,26 @@ def test_slight_changes_that_make_real_images_fakes_are_warned_of(made):
     assert note.startswith("Of the real images, 2% are called fake, and 60% after no")
     assert "(JPEG quality 90)" in note
     assert "one in five are so after: blur sigma 0.5, JPEG quality 90." in note
+
+
+def test_synthetic_images_are_named_before_any_number(made, tmp_path):
+    data = tmp_path / "data"
+    write_split(data, "val", 4, 0)
+    write_split(data, "test", 4, 1)
+    options = made[2] | {
+        "data_dir": str(data),
+        "reports_dir": str(tmp_path),
+        "test_dirs": (),
+        "compare_to": None,
+        "robustness_images": 0,
+        "generate_plots": False,
+    }
+    assert not evaluate_model_v3(**options)["data_note"]
+    (data / "demo_set.json").write_text("{}")
+    results = evaluate_model_v3(**options)
+    page = (tmp_path / "card.html").read_text("utf-8")
+    assert page.index("Synthetic demonstration set") < page.index('class="tiles"')
+    assert find_limits(results)[0].startswith("Synthetic demonstration set")
 
 
 def test_worst_changes_stand_beside_the_headline_numbers(made):

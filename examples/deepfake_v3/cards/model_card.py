@@ -185,6 +185,7 @@ def find_limits(results: Mapping[str, Any] | None) -> list[str]:
     if results is None:
         limits.append("It has not been tested on anything.")
     else:
+        limits += [results["data_note"]] if results.get("data_note") else []
         limits += _untested(results)
         limits += [_without_folders(note, results) for note in results["notes"]]
     return [
