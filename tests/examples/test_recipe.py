@@ -15,7 +15,7 @@ from examples.deepfake_v3 import fine_tune, train_model
 from examples.deepfake_v3.evaluate_model import evaluate_model_v3
 from examples.deepfake_v3.files.files import alone_in
 from examples.deepfake_v3.fine_tune import fine_tune_v3, quick_fine_tune
-from examples.deepfake_v3.loading.data import check_data_dir
+from examples.deepfake_v3.loading.data import CLASS_NAMES, SPLITS, check_data_dir
 from examples.deepfake_v3.loading.pipeline import make_dataset
 from examples.deepfake_v3.mirror import with_mirror, without_mirror
 from examples.deepfake_v3.model import build_model_v3, freeze_backbone
@@ -340,8 +340,13 @@ def start(recipe, tmp_path, monkeypatch, small_backbone):
     for module in (train_model, fine_tune):
         monkeypatch.setattr(module, "check_data_dir", checking)
 
+    data = tmp_path / "data"
+    for split in SPLITS:
+        for name in CLASS_NAMES:
+            (data / split / name).mkdir(parents=True)
+
     def start(command, models=tmp_path / "models", **options):
-        options = {"data_dir": "data", "log_dir": str(tmp_path / "logs")} | options
+        options = {"data_dir": str(data), "log_dir": str(tmp_path / "logs")} | options
         if command == "train":
             path = str(models / "model.keras")
             train_model_v3(
