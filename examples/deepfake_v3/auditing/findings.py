@@ -29,10 +29,9 @@ def judge(result: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         notes.append(f"What file facts reach could not be measured: {leak['reason']}.")
     warnings += _leaks(leak)
     warnings += [_origin(row) for row in result["origins"] if row["tells"]]
-    for sentences, found in zip(
-        (warnings, notes), _smoothness(result["smoothness"]), strict=True
-    ):
-        sentences += found
+    smoother, noisier = _smoothness(result["smoothness"])
+    warnings += smoother
+    notes += noisier
     warnings += _inverted(result["directions"])
     for place, (count, total) in result["misnamed"].items():
         warnings.append(

@@ -7,7 +7,7 @@ JPEG, PNG, WebP and the boxes of AVIF and HEIC, at a bounded effort.
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 MAX_PARTS = 10_000  # of a file
 MAX_BYTES = 2**20  # of a part; longer ones are cut
@@ -132,13 +132,17 @@ def _skip_scan(file: BinaryIO) -> None:
 
 
 def _chunks(
-    file: BinaryIO, start: int, order: str, checksum: int, pixels: tuple[str, ...]
+    file: BinaryIO,
+    start: int,
+    order: Literal["big", "little"],
+    checksum: int,
+    pixels: tuple[str, ...],
 ) -> Iterator[tuple[str, bytes]]:
     """Chunks of PNG, length before name, or of RIFF, name before length."""
     file.seek(start)
     while len(head := file.read(8)) == 8:
         length, name = (head[:4], head[4:]) if checksum else (head[4:], head[:4])
-        size = int.from_bytes(length, "big" if order == "big" else "little")
+        size = int.from_bytes(length, order)
         end = file.tell() + size + (checksum or size % 2)
         text = name.decode("latin-1")
         if text not in pixels:
