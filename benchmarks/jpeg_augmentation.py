@@ -169,10 +169,7 @@ def describe(
     for name in CHANGES:
         cells: list = [name]
         for share in scores:
-            aucs = [
-                float(roc_auc_score(images.labels, run["test"][name]))
-                for run in scores[share]
-            ]
+            aucs = aucs_of(images, scores[share], "test", name)
             cells.append(f"{np.mean(aucs):.3f} ± {np.std(aucs, ddof=1):.3f}")
         for share in list(scores)[1:]:
             gain, interval = difference(
@@ -181,6 +178,11 @@ def describe(
             cells += [f"{gain:+.3f}", f"{interval[0]:+.3f} to {interval[1]:+.3f}"]
         rows.append(cells)
     return rows
+
+
+def aucs_of(images: ImageList, runs: list[dict], split: str, name: str) -> list[float]:
+    """AUC of each run, on the images of a split, changed in one way."""
+    return [float(roc_auc_score(images.labels, run[split][name])) for run in runs]
 
 
 def difference(labels, clusters, without, with_compression, name: str):
@@ -206,14 +208,7 @@ def val_aucs(
     """Mean AUC of val by share and change, by which a default may be chosen."""
     return {
         f"{share:g}": {
-            name: round(
-                float(
-                    np.mean(
-                        [roc_auc_score(images.labels, run["val"][name]) for run in runs]
-                    )
-                ),
-                4,
-            )
+            name: round(float(np.mean(aucs_of(images, runs, "val", name))), 4)
             for name in CHANGES
         }
         for share, runs in scores.items()
