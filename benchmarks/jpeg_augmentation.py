@@ -24,15 +24,12 @@ from benchmarks.accuracy.fused import fused_batch_normalization
 from benchmarks.accuracy.images import group_of_each, read_images
 from benchmarks.record import write_result
 from examples.deepfake_v3.evaluation.intervals import bootstrap
-from examples.deepfake_v3.evaluation.robustness import (
-    Changed,
-    compress,
-    compress_on_another_grid,
-)
+from examples.deepfake_v3.evaluation.robustness import Changed
 from examples.deepfake_v3.evaluation.weighted_metrics import weighted_metrics
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import PixelCache, make_dataset
+from examples.deepfake_v3.loading.processing import compress, compress_on_another_grid
 from examples.deepfake_v3.options.training import TrainingOptions
 
 CHANGES: dict[str, tuple[Callable[..., np.ndarray], int] | None] = {

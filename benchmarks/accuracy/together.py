@@ -314,17 +314,20 @@ def train_together(
 
     Raises:
         ValueError: If the models compute in float16, for which nothing here scales the
-            loss, or the options shuffle labels or leave images out of an epoch.
+            loss, or the options shuffle labels, process images or leave some out.
     """
     if "float16" in (policy := policy_of(models[0]).name).split("_"):
         raise ValueError(
             "Seeds are trained together in float32 or mixed_bfloat16: set "
             f"`options.mixed_precision`. Received: {policy}"
         )
-    refused = ("shuffle_labels", "max_images_per_class", "steps_per_epoch")
+    refused = (
+        *("shuffle_labels", "max_images_per_class", "steps_per_epoch"),
+        "process_augment",
+    )
     if found := {name: value for name in refused if (value := getattr(options, name))}:
         raise ValueError(
-            "Seeds are trained together on all images with their own labels: leave "
+            "Seeds are trained together on all images as they are: leave "
             f"{', '.join(refused)} out of `options`. Received: {found}"
         )
     with convolutions_as_products(), ThreadPoolExecutor() as compiler:

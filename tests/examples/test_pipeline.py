@@ -218,3 +218,25 @@ def test_last_shared_batch_is_filled_up_with_weight_0(data_dir, pipeline):
     assert (weights[:3] == weights[0]).all()
     assert weights[3] == 0
     assert weights.mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_as_many_training_images_as_asked_for_are_processed_anew(data_dir, pipeline):
+    images = check_data_dir(data_dir)["train"]
+    feed = {"image_size": 40, "batch_size": 200, "seed": 3, "pipeline": pipeline}
+
+    def batches(training=True, **options):
+        dataset = make_dataset(images, training=training, **feed, **options)
+        found = iter(dataset)
+        return [np.asarray(next(found)[0]) for _ in range(2 if training else 1)]
+
+    plain, processed = batches(), batches(processed=0.3)
+    for first, second in zip(plain, processed, strict=True):
+        changed = np.any(first != second, axis=(1, 2, 3))
+        # The crops of images of 48 columns are some of 9, for all others the same.
+        assert 0.2 < changed.mean() < 0.4
+    np.testing.assert_array_equal(processed, batches(processed=0.3))
+    assert not np.array_equal(*processed)
+    np.testing.assert_array_equal(
+        batches(training=False), batches(training=False, processed=1.0)
+    )

@@ -315,9 +315,10 @@ def test_augmentation_compresses_as_many_images_as_asked_for(stage):
     assert compression.probability == 0.5
 
 
-def test_jpeg_augmentation_without_augmentation_is_refused():
-    with pytest.raises(InputError, match=r"`jpeg_augment` needs `augment`.*0\.5"):
-        TrainingOptions(jpeg_augment=0.5, augment=False)
+@pytest.mark.parametrize("name", ["jpeg_augment", "process_augment"])
+def test_parts_of_augmentation_without_it_are_refused(name):
+    with pytest.raises(InputError, match=rf"`{name}` needs `augment`.*0\.5"):
+        TrainingOptions(**{name: 0.5}, augment=False)
 
 
 def test_training_images_can_be_limited(stage):

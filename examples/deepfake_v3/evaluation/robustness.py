@@ -1,85 +1,31 @@
 """How a detector holds up when its test images are processed once more."""
 
-import io
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from PIL import Image, ImageFilter
-from scipy import ndimage
 from tqdm import tqdm
 
 from examples.deepfake_v3.evaluation.scoring import Scored, Scorer
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import PixelCache
+from examples.deepfake_v3.loading.processing import (
+    add_noise,
+    blur,
+    compress,
+    compress_on_another_grid,
+    resize,
+    resize_and_back,
+    sharpen,
+    take_median,
+)
 
 CACHE = 1.0  # GB of decoded images, which are read once for each change
 JPEG_GRID = 16  # pixels: a block of JPEG, with its colours at half resolution
-OTHER_GRID = (3, 5)  # rows and columns, which no grid of 8 or 16 pixels shares
 
 METRICS = ("auc_roc", "accuracy", "specificity", "recall")
-
-
-def compress(image: np.ndarray, quality: int) -> np.ndarray:
-    """JPEG of this quality, colours at half resolution."""
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling="4:2:0")
-    return np.asarray(Image.open(file))
-
-
-def compress_on_another_grid(image: np.ndarray, quality: int) -> np.ndarray:
-    """JPEG of this quality, whose blocks begin `OTHER_GRID` pixels further up and left.
-
-    As of a picture that was cropped between two compressions, but as large as before.
-    """
-    rows, columns = OTHER_GRID
-    padding = ((rows, 0), (columns, 0), (0, 0))
-    padded = np.pad(image, padding, "symmetric")
-    return compress(padded, quality)[rows:, columns:]
-
-
-def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; `sigma` in pixels."""
-    blurred = ndimage.gaussian_filter(image.astype(np.float32), (sigma, sigma, 0))
-    return _to_levels(blurred)
-
-
-def resize(image: np.ndarray, factor: float) -> np.ndarray:
-    """Bicubic interpolation to `factor` times the size, with antialiasing."""
-    height, width = (max(1, round(factor * length)) for length in image.shape[:2])
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(resized)
-
-
-def resize_and_back(image: np.ndarray, factor: float) -> np.ndarray:
-    """Bicubic interpolation to `factor` times the size, and to the old size again."""
-    height, width = image.shape[:2]
-    smaller = Image.fromarray(resize(image, factor))
-    return np.asarray(smaller.resize((width, height), Image.Resampling.BICUBIC))
-
-
-def take_median(image: np.ndarray, side: int) -> np.ndarray:
-    """The median of each colour in windows of `side` pixels a side."""
-    return ndimage.median_filter(image, (side, side, 1))
-
-
-def sharpen(image: np.ndarray, percent: float) -> np.ndarray:
-    """Unsharp masking with a radius of 2 pixels."""
-    mask = ImageFilter.UnsharpMask(radius=2, percent=round(percent), threshold=0)
-    return np.asarray(Image.fromarray(image).filter(mask))
-
-
-def add_noise(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian noise; `sigma` in grey levels. The same image gets the same noise."""
-    rng = np.random.default_rng(zlib.crc32(image.tobytes()))
-    return _to_levels(image + rng.normal(0, sigma, image.shape))
-
-
-def _to_levels(values: np.ndarray) -> np.ndarray:
-    return np.rint(values).clip(0, 255).astype(np.uint8)
 
 
 GRID: dict[str, tuple[Callable[..., np.ndarray], tuple[float, ...]]] = {

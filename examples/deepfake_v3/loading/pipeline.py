@@ -28,6 +28,7 @@ from examples.deepfake_v3.loading.images import (
     read_image,
 )
 from examples.deepfake_v3.loading.lost_images import LostImages
+from examples.deepfake_v3.loading.processing import MARGIN, process_at_random
 from examples.deepfake_v3.options.choices import Pipeline
 
 PREFETCH = 2  # batches that wait ready
@@ -102,6 +103,9 @@ class Batches:
     own, and a batch at the end of a pass is filled up from the next. Otherwise the
     images come once, in order, cropped at the centre, and the last batch is smaller.
 
+    A part of the training images, `processed`, goes through classical processing, drawn
+    anew each time and whatever the class.
+
     An image that can no longer be read is replaced by the next one of its class, or
     comes as black pixels of weight 0, as `lost` has it.
 
@@ -111,7 +115,16 @@ class Batches:
     """
 
     def __init__(
-        self, images, image_size, batch_size, training, seed, cache, lost, share=None
+        self,
+        images,
+        image_size,
+        batch_size,
+        training,
+        seed,
+        cache,
+        lost,
+        share=None,
+        processed=0.0,
     ):
         self.images = images
         self.image_size = image_size
@@ -121,6 +134,7 @@ class Batches:
         self.cache = cache
         self.lost = lost
         self.share = share
+        self.processed = processed if training else 0.0
         # As sample weights: Keras takes no `class_weight` with Grain datasets.
         weights = images.class_weights() if training else np.ones(2)
         if share and not training:
@@ -150,8 +164,10 @@ class Batches:
             if image is None:
                 pixels[slot], weights[slot] = 0, 0
             else:
-                place = places[position - step * self.batch_size]
-                pixels[slot] = crop_to_size(image, self.image_size, place)
+                number = position - step * self.batch_size
+                # A key of four: crops are drawn with a key of two.
+                draws = np.random.default_rng((self.seed, step, number, 0))
+                pixels[slot] = self._crop(image, places[number], draws)
         if not self.training:
             weights[np.array(positions) >= len(self.images)] = 0
         return pixels, self.labels[chosen], weights
@@ -164,6 +180,15 @@ class Batches:
             return range(first, first + size)
         stop = first + self.batch_size
         return range(first, stop if self.training else min(stop, len(self.images)))
+
+    def _crop(self, image, place, draws: np.random.Generator) -> np.ndarray:
+        """The crop, processed before if the draws say so."""
+        if draws.random() >= self.processed:
+            return crop_to_size(image, self.image_size, place)
+        # A photograph of 12 megapixels would take seconds to process.
+        side = min(self.image_size + 2 * MARGIN, *image.shape[:2])
+        window = crop_to_size(image, side, place)
+        return crop_to_size(process_at_random(window, draws), self.image_size)
 
     def _read(self, index: int) -> np.ndarray | None:
         """The image or, where it is lost, what takes its place: None for nothing."""
@@ -211,6 +236,7 @@ def make_dataset(
     cache: PixelCache | None = None,
     lost: LostImages | None = None,
     share: Share | None = None,
+    processed: float = 0.0,
 ):
     """Makes a dataset for `fit`, `evaluate` and `predict`.
 
@@ -229,6 +255,8 @@ def make_dataset(
             one of the same class takes the place.
         share: The part of each batch that this host loads, in batches of one size.
             Without it, whole batches, of which the last may be smaller.
+        processed: Share of the training images, 0 to 1, that go through classical
+            processing: resizing, median, blur, sharpening, noise or JPEG.
 
     Returns:
         Dataset of `(pixels, labels, weights)`: uint8 `(batch, image_size, image_size,
@@ -246,6 +274,7 @@ def make_dataset(
         cache or PixelCache(),
         lost or LostImages(),
         share,
+        processed,
     )
     steps = (first_step, len(load))
     if choose_pipeline(pipeline) == "grain":

@@ -31,6 +31,10 @@ class TrainingOptions:
     jpeg_augment: float = 0.0
     """Share of the training images, 0 to 1, that are compressed as JPEG, each at a
     quality of its own from 30 to 100 and on a grid of its own; part of `augment`."""
+    process_augment: float = 0.0
+    """Share of the training images, 0 to 1, of both classes alike, that are resized
+    and back, enlarged, median-filtered, blurred, sharpened, made noisy or compressed,
+    drawn anew each epoch: that no such photograph is called fake; part of `augment`."""
     max_images_per_class: int | None = None
     """Train on this many images a class only, for quick experiments."""
     shuffle_labels: bool = False
@@ -60,12 +64,14 @@ class TrainingOptions:
             check_range(name, getattr(self, name), 0)
         if self.cache_gb is not None:
             check_range("cache_gb", self.cache_gb, 0)
-        check_range("jpeg_augment", self.jpeg_augment, 0, 1)
-        if self.jpeg_augment and not self.augment:
-            raise InputError(
-                "`jpeg_augment` needs `augment`. "
-                f"Received: jpeg_augment={self.jpeg_augment}, augment={self.augment}"
-            )
+        for name in ("jpeg_augment", "process_augment"):
+            share = getattr(self, name)
+            check_range(name, share, 0, 1)
+            if share and not self.augment:
+                raise InputError(
+                    f"`{name}` needs `augment`. "
+                    f"Received: {name}={share}, augment={self.augment}"
+                )
         check_positive("clipnorm", self.clipnorm)
         check_range("patience", self.patience, 1)
         for name in ("max_images_per_class", "steps_per_epoch"):

@@ -170,6 +170,7 @@ def train_stage(
         training=True,
         seed=seed,
         first_step=steps * done,
+        processed=options.process_augment,
         **feed,
     )
     trainer = AugmentedTrainer(
