@@ -129,7 +129,7 @@ def _draw_resizing(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _draw_enlarging(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     kernel = Image.Resampling(rng.choice(_KERNELS[1:]))
-    return enlarge(image, rng.uniform(1.1, 2.5), kernel, rng.random(2))
+    return enlarge(image, rng.uniform(1.1, 2.5), kernel, (rng.random(), rng.random()))
 
 
 def _draw_noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
