@@ -135,9 +135,18 @@ class FamilyMaps:
         self.height = height - 2 * family.border
         self.width = width - 2 * family.border
         self._residuals = self._convolve(images, family.border)
-        self._levels = functools.cache(self._arrange)
-        self._numbers = functools.cache(self._number)
-        self._count_map = functools.cache(self._count_one_map)
+        self._kept: dict = {}
+
+    def _once(self, method, *arguments):
+        """What a method gives, computed once.
+
+        `functools.cache` would hold the method, and so the maps, in a circle, which
+        stays in memory until the garbage collector comes by.
+        """
+        key = (method.__name__, *arguments)
+        if key not in self._kept:
+            self._kept[key] = method(*arguments)
+        return self._kept[key]
 
     def _convolve(self, images, border):
         """Whole residuals `(batch, colours, height, width)` by filter."""
@@ -182,11 +191,12 @@ class FamilyMaps:
     def count(self, direction, maps, extremes):
         """Counts of maps together, int32 of shape `(steps * batch, bins)`."""
         return functools.reduce(
-            ops.add, (self._count_map(direction, each, extremes) for each in maps)
+            ops.add,
+            (self._once(self._count_map, direction, each, extremes) for each in maps),
         )
 
-    def _count_one_map(self, direction, which, extremes):
-        levels = self._levels(direction)
+    def _count_map(self, direction, which, extremes):
+        levels = self._once(self._arrange, direction)
         signs = (0, 1) if extremes else (0,)
         chosen = [levels[name] for name in self.filters if name in which]
         if not extremes:
@@ -198,7 +208,7 @@ class FamilyMaps:
             {0: 1},
             self.order,
             self.base,
-            self._numbers(direction, len(signs)),
+            self._once(self._number, direction, len(signs)),
         )
         return count_codes(codes, len(self.steps) * self.batch, self.order, self.base)
 
@@ -206,7 +216,8 @@ class FamilyMaps:
         """Which histogram positions `(1, signs, steps, batch, others)` belong to."""
         numbers = ops.arange(len(self.steps) * self.batch, dtype="int32")
         numbers = ops.reshape(numbers, (1, 1, len(self.steps), self.batch, 1))
-        others = _sizes(next(iter(self._levels(direction).values())))[-1]
+        levels = self._once(self._arrange, direction)
+        others = _sizes(next(iter(levels.values())))[-1]
         return ops.tile(numbers, (1, signs, 1, 1, others))
 
     def count_tuples(self, direction):
