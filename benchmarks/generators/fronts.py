@@ -63,7 +63,7 @@ FRONTS: dict[str, tuple[Callable, Callable]] = {
     "HaarPyramid2D": (grey, lambda: counted(HaarPyramid2D())),
     "TextureContrast": (
         colours,
-        lambda: counted(TextureContrast(), SRMFilterBank("v3", threshold=None)),
+        lambda: counted(TextureContrast(16), SRMFilterBank("v3", threshold=None)),
     ),
     "SpectralProfile": (colours, lambda: SpectralProfile(output="radial")),
     "SPAMFeatures": (grey, SPAMFeatures),

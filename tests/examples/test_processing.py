@@ -13,6 +13,7 @@ from examples.deepfake_v3.loading.processing import (
     blur,
     compress,
     compress_on_another_grid,
+    denoise,
     process_at_random,
     resize,
     resize_and_back,
@@ -83,6 +84,18 @@ def test_median_is_that_of_each_colour_and_sharpening_adds_contrast():
     assert sharpness(sharpen(image, 100)) > 1.1 * sharpness(image)
 
 
+def test_denoising_smooths_grain_and_keeps_edges():
+    rng = np.random.default_rng(0)
+    edge = np.repeat([60, 180], 20)[None, :, None] * np.ones((40, 1, 3))
+    image = np.rint(edge + rng.normal(0, 3, edge.shape)).astype("uint8")
+    denoised = denoise(image, 20).astype(float)
+    assert np.std(denoised - edge) < 0.5 * np.std(image - edge)
+    assert (
+        abs(denoised[:, 19].mean() - 60) < 1 and abs(denoised[:, 20].mean() - 180) < 1
+    )
+    assert sharpness(blur(image, 1)) < sharpness(denoise(image, 20))
+
+
 def test_noise_has_the_given_deviation_and_is_rounded():
     image = np.full((100, 100, 3), 128, np.uint8)
     noise = add_noise(image, 5).astype(float) - 128
@@ -113,7 +126,9 @@ def test_every_kind_keeps_the_size_and_is_drawn_anew(kind):
     np.testing.assert_array_equal(image, before)
 
 
-@pytest.mark.parametrize("kind", ["resizing", "median", "blur", "sharpening"])
+@pytest.mark.parametrize(
+    "kind", ["resizing", "median", "denoising", "blur", "sharpening"]
+)
 def test_what_is_further_than_the_margin_does_not_matter(kind):
     image, other = photograph(160, 160), photograph(160, 160, seed=1)
     inner = slice(48, 112)
@@ -147,7 +162,7 @@ def test_all_kinds_are_drawn_about_as_often():
     with pytest.MonkeyPatch.context() as patch:
         for kind in KINDS:
             patch.setitem(KINDS, kind, counted(kind))
-        for _ in range(700):
+        for _ in range(100 * len(KINDS)):
             process_at_random(image, rng)
     assert min(counts.values()) > 70 and max(counts.values()) < 130
 

@@ -114,6 +114,29 @@ def add_noise(image: np.ndarray, sigma: float) -> np.ndarray:
     return _to_levels(image + rng.normal(0, sigma, image.shape))
 
 
+def denoise(image: np.ndarray, deviation: float, radius: int = 2) -> np.ndarray:
+    """Bilateral filter: means of neighbours, of which similar ones count more.
+
+    Args:
+        image: The image.
+        deviation: Grey levels by which a neighbour may differ, over all colours.
+        radius: Pixels to the furthest neighbour; half of it is the deviation in space.
+    """
+    padding = ((radius, radius), (radius, radius), (0, 0))
+    padded = np.pad(image, padding, "reflect").astype(np.float32)
+    height, width = image.shape[:2]
+    total = np.zeros(image.shape, np.float32)
+    weights = np.zeros((height, width, 1), np.float32)
+    for row, column in np.ndindex(2 * radius + 1, 2 * radius + 1):
+        neighbours = padded[row : row + height, column : column + width]
+        distance = ((row - radius) ** 2 + (column - radius) ** 2) / (radius / 2) ** 2
+        difference = np.sum((neighbours - image) ** 2, axis=2, keepdims=True)
+        weight = np.exp(-0.5 * (distance + difference / deviation**2))
+        total += weight * neighbours
+        weights += weight
+    return _to_levels(total / weights)
+
+
 def _to_levels(values: np.ndarray) -> np.ndarray:
     return np.rint(values).clip(0, 255).astype(np.uint8)
 
@@ -132,6 +155,16 @@ def _draw_enlarging(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return enlarge(image, rng.uniform(1.1, 2.5), kernel, (rng.random(), rng.random()))
 
 
+def _draw_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    if rng.random() < 0.7:
+        return blur(image, rng.uniform(0.4, 1.6))
+    # Of a defocused or shaken camera.
+    height, width = rng.choice(((2, 2), (3, 3), (4, 4), (1, 3), (3, 1)))
+    return _to_levels(
+        ndimage.uniform_filter(image.astype(np.float32), (height, width, 1))
+    )
+
+
 def _draw_noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     # Of each colour, or of all alike.
     channels = 3 if rng.random() < 0.5 else 1
@@ -142,8 +175,11 @@ def _draw_noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 KINDS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "resizing": _draw_resizing,
     "enlarging": _draw_enlarging,
+    "denoising": lambda image, rng: denoise(
+        image, rng.uniform(10, 50), int(rng.integers(1, 4))
+    ),
     "median": lambda image, rng: take_median(image, int(rng.choice((3, 3, 5)))),
-    "blur": lambda image, rng: blur(image, rng.uniform(0.4, 1.6)),
+    "blur": _draw_blur,
     "sharpening": lambda image, rng: sharpen(
         image, rng.uniform(50, 200), rng.uniform(0.5, 2.5)
     ),
