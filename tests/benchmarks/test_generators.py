@@ -91,7 +91,7 @@ def test_a_photograph_in_two_splits_is_refused(folders):
 
 
 def test_a_missing_folder_is_named(folders):
-    with pytest.raises(FileNotFoundError, match="No such folder.*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"No such folder: .*nowhere"):
         read_windows(folders / "nowhere", [], folders / "hard")
 
 
