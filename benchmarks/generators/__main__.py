@@ -29,7 +29,7 @@ from benchmarks.generators.table import (
     front_row,
     generator_row,
 )
-from benchmarks.generators.verdicts import FALSE_ALARMS, Budget
+from benchmarks.generators.verdicts import FALSE_ALARMS, Budget, Thresholds
 from benchmarks.generators.windows import Windows, read_windows
 from benchmarks.record import write_result
 from examples.deepfake_v3.files.files import replacing
@@ -115,14 +115,19 @@ class Folds:
                     )
                     path.parent.mkdir(parents=True, exist_ok=True)
                     with replacing(path) as partial, partial.open("wb") as file:
-                        np.savez(file, **dataclasses.asdict(fold))
+                        np.savez(
+                            file,
+                            facts=fold.facts,
+                            scores=fold.scores,
+                            **dataclasses.asdict(fold.thresholds),
+                        )
                     keras.backend.clear_session()
                 with np.load(path) as kept:
                     found[generator].append(
                         Fold(
                             kept["facts"].view(np.recarray),
                             kept["scores"],
-                            float(kept["threshold"]),
+                            Thresholds(float(kept["known"]), float(kept["unknown"])),
                         )
                     )
             print(*fronts, "without", held_out, generator, flush=True)
@@ -146,26 +151,26 @@ def measure_generators(folds: Folds) -> list[list]:
             for generator, each in of_set.items()
         ]
         rows += found
-        numbers = {
-            column: [float(row[index]) for row in found]
-            for index, column in enumerate(GENERATOR_COLUMNS)
-            if column not in ("generator left out", "interval")
-        }
-        for name, of in (("mean", np.mean), ("worst", None)):
-            cells = []
-            for column in GENERATOR_COLUMNS[1:]:
-                if column == "interval":
-                    cells.append("")
-                    continue
-                worst = max if column == "untouched called fake" else min
-                cells.append(_short(column, (of or worst)(numbers[column])))
-            rows.append([f"{name} of {len(found)}", *cells])
+        rows += [
+            [f"{name} of {len(found)}", *of_columns(found, worst)]
+            for name, worst in (("mean", False), ("worst", True))
+        ]
     return rows
 
 
-def _short(column: str, value: float) -> str:
-    digits = 2 if column in ("fakes found", "untouched called fake") else 3
-    return f"{value:.{digits}f}"
+def of_columns(rows: list[list], worst: bool) -> list[str]:
+    """The mean or the worst of each column of numbers."""
+    cells = []
+    for index, column in enumerate(GENERATOR_COLUMNS[1:], 1):
+        if column == "interval":
+            cells.append("")
+            continue
+        values = [float(row[index]) for row in rows]
+        low_is_good = column.startswith("untouched")
+        of = (max if low_is_good else min) if worst else np.mean
+        digits = len(rows[0][index].partition(".")[2])
+        cells.append(f"{of(values):.{digits}f}")
+    return cells
 
 
 def main(benchmark: Benchmark) -> None:
@@ -185,7 +190,8 @@ def main(benchmark: Benchmark) -> None:
         "processing, or one of the generators, where the one in question was left out. "
         "A window is fake if a generator is more probable than no processing, and than "
         f"any processing, each at a threshold for {FALSE_ALARMS:.0%} false alarms on "
-        "val, in the kind of processing that has most."
+        "val, in the kind of processing that has most: of those that were trained on "
+        "(known), or of those and of each as if it were no class (unknown)."
     )
     write_result(
         results / "generators.json",

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.generators.verdicts import (
     Budget,
+    Thresholds,
     choose_thresholds,
     learn,
     score,
@@ -19,7 +20,6 @@ HELD_OUT: dict[str, tuple[str, ...]] = {
     "nothing": (),
     "resizing": ("resizing", "enlarging"),
     "median": ("median",),
-    "blur and sharpening": ("blur", "sharpening"),
     "everything": PROCESSING,
 }
 """Kinds of processing that are not trained on, by what is held out."""
@@ -37,21 +37,21 @@ class Fold:
         facts: Of the windows: val and test of the generator left out, processed
             photographs of val and test, and windows of the test photographs.
         scores: Of the windows, fake above real.
-        threshold: At and above it, a window is called fake.
+        thresholds: At and above them, a window is called fake.
     """
 
     facts: np.recarray
     scores: np.ndarray
-    threshold: float
+    thresholds: Thresholds
 
     def auc(self, kind: str = UNTOUCHED) -> float:
         """Of the generator left out, both classes being of this kind."""
         chosen = np.isin(self.facts.set, GENERATED) & (self.facts.kind == kind)
         return float(roc_auc_score(self.facts.label[chosen], self.scores[chosen]))
 
-    def called_fake(self, **facts) -> np.ndarray:
+    def called_fake(self, threshold: float, **facts) -> np.ndarray:
         """Whether windows with these facts are called fake, boolean."""
-        return self.scores[self.which(**facts)] >= self.threshold
+        return self.scores[self.which(**facts)] >= threshold
 
     def which(self, **facts) -> np.ndarray:
         """Which windows have these facts, boolean."""
@@ -95,7 +95,9 @@ def leave_out(
     names, log_probabilities = learn(features, facts, train, budget, seed)
     odds = names.odds(log_probabilities)
     val = known & named & (facts.split == "val") & (facts.label == 0)
-    first, threshold = choose_thresholds(odds[val], facts.kind[val])
+    first, thresholds = choose_thresholds(
+        names, log_probabilities[val], facts.kind[val]
+    )
     pairs = (facts.set == own_set) & (facts.split != "train")
     pairs &= (facts.generator == generator) | (facts.generator == "")
     tested = np.concatenate(
@@ -105,7 +107,7 @@ def leave_out(
             np.flatnonzero((facts.set == "photographs") & (facts.split == "test")),
         ]
     )
-    return Fold(facts[tested], score(odds[tested], first), threshold)
+    return Fold(facts[tested], score(odds[tested], first), thresholds)
 
 
 def control_auc(features: np.ndarray, windows: Windows, generator: str) -> float:

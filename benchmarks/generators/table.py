@@ -1,14 +1,18 @@
 """From folds to tables: means over seeds, intervals over photographs."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
 
 from benchmarks.generators.protocol import GENERATED, Fold
+from benchmarks.generators.verdicts import Thresholds
 from benchmarks.generators.windows import PROCESSING, QUALITIES, UNTOUCHED
 from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.evaluation.weighted_metrics import weighted_auc
+
+THRESHOLDS = tuple(field.name for field in dataclasses.fields(Thresholds))
 
 
 def mean_auc(folds: Sequence[Fold], kind: str = UNTOUCHED) -> float:
@@ -33,9 +37,19 @@ def auc_interval(folds: Sequence[Fold], kind: str = UNTOUCHED) -> str:
     return f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
-def share(folds: Sequence[Fold], **facts) -> float:
-    """Mean over seeds of the share that is called fake; NaN where there are none."""
-    return float(np.mean([fold.called_fake(**facts).mean() for fold in folds]))
+def shares(folds: Sequence[Fold], **facts) -> list[float]:
+    """Mean over seeds of the share that is called fake, at each of the thresholds."""
+    return [
+        float(
+            np.mean(
+                [
+                    fold.called_fake(getattr(fold.thresholds, name), **facts).mean()
+                    for fold in folds
+                ]
+            )
+        )
+        for name in THRESHOLDS
+    ]
 
 
 def generator_row(name: str, folds: Sequence[Fold], controls: Sequence[float]) -> list:
@@ -47,9 +61,17 @@ def generator_row(name: str, folds: Sequence[Fold], controls: Sequence[float]) -
         f"{mean_auc(folds):.3f}",
         auc_interval(folds),
         *(f"{mean_auc(folds, f'quality {quality}'):.3f}" for quality in QUALITIES),
-        f"{share(folds, set=own, label=1, kind=UNTOUCHED):.2f}",
-        f"{share(folds, set=own, label=0, kind=UNTOUCHED):.2f}",
+        *_two_digits(shares(folds, set=own, label=1, kind=UNTOUCHED)),
+        *_two_digits(shares(folds, set=own, label=0, kind=UNTOUCHED)),
     ]
+
+
+def _two_digits(values: Sequence[float]) -> list[str]:
+    return [f"{value:.2f}" for value in values]
+
+
+def _at_each_threshold(column: str) -> list[str]:
+    return [f"{column}, {name}" for name in THRESHOLDS]
 
 
 GENERATOR_COLUMNS = [
@@ -59,8 +81,8 @@ GENERATOR_COLUMNS = [
     "AUC",
     "interval",
     *(f"quality {quality}" for quality in QUALITIES),
-    "fakes found",
-    "untouched called fake",
+    *_at_each_threshold("fakes found"),
+    *_at_each_threshold("untouched called fake"),
 ]
 
 
@@ -77,29 +99,33 @@ def false_alarm_rows(folds: Sequence[Fold], held_out: str) -> list[list]:
 
 def _false_alarms(folds, held_out, what, set_name, kind) -> list:
     photographs = folds[0].facts.photograph[folds[0].which(set=set_name, kind=kind)]
-    called = np.mean(
-        [fold.called_fake(set=set_name, kind=kind) for fold in folds], axis=0
-    )
-    interval = bootstrap(
-        lambda weights: {"share": weights @ called / weights.sum(axis=1)},
-        np.unique(photographs, return_inverse=True)[1],
-    )["share"]
-    assert interval is not None
-    return [
-        held_out,
-        kind,
-        f"{len(called)} {what}",
-        f"{called.mean():.2f}",
-        f"{interval[0]:.2f} to {interval[1]:.2f}",
-    ]
+    cells: list = [held_out, kind, f"{len(photographs)} {what}"]
+    for name in THRESHOLDS:
+        called = np.mean(
+            [
+                fold.called_fake(
+                    getattr(fold.thresholds, name), set=set_name, kind=kind
+                )
+                for fold in folds
+            ],
+            axis=0,
+        )
+        interval = bootstrap(
+            lambda weights, called=called: {
+                "share": weights @ called / weights.sum(axis=1)
+            },
+            np.unique(photographs, return_inverse=True)[1],
+        )["share"]
+        assert interval is not None
+        cells.append(f"{called.mean():.2f} ({interval[0]:.2f} to {interval[1]:.2f})")
+    return cells
 
 
 FALSE_ALARM_COLUMNS = [
     "not trained on",
     "real images",
     "number",
-    "called fake",
-    "interval",
+    *_at_each_threshold("called fake"),
 ]
 
 
@@ -120,8 +146,8 @@ FRONT_COLUMNS = [
     "against resized",
     "more than control",
     "interval",
-    "fakes found",
-    "resized called fake",
+    *_at_each_threshold("fakes found"),
+    *_at_each_threshold("resized called fake"),
 ]
 
 
@@ -146,8 +172,8 @@ def front_row(
         f"{np.mean([fold.auc_against(set='processed') for fold in every]):.2f}",
         f"{gains.mean():+.3f}",
         f"{low:+.3f} to {high:+.3f}",
-        f"{share(every, set='pairs', label=1, kind=UNTOUCHED):.2f}",
-        f"{share(every, set='photographs', label=0, kind='resizing'):.2f}",
+        *_two_digits(shares(every, set="pairs", label=1, kind=UNTOUCHED)),
+        *_two_digits(shares(every, set="photographs", label=0, kind="resizing")),
     ]
 
 

@@ -7,7 +7,6 @@ than like a processed one? It is called fake only if both say so.
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from keras_forensics.schedules import WarmupCosineDecay
 
 FALSE_ALARMS = 0.05  # of real windows of val, in the kind that has most of them
 LIMIT = 6  # standard deviations, beyond which a feature says no more
+CERTAIN = 30.0  # log-odds
 SOFTNESS = 4  # of the second question: log-odds that count as one
 
 
@@ -51,15 +51,29 @@ class Names:
             [names.index(fact.generator if fact.label else fact.kind) for fact in facts]
         )
 
-    def odds(self, log_probabilities: np.ndarray) -> np.ndarray:
-        """Log-odds of a generator against nothing, and against processing."""
+    def odds(
+        self, log_probabilities: np.ndarray, unknown: str | None = None
+    ) -> np.ndarray:
+        """Log-odds of a generator against nothing, and against processing.
+
+        Args:
+            log_probabilities: `(windows, classes)`.
+            unknown: A kind of processing that is taken as none of the classes.
+
+        Returns:
+            Array of shape `(windows, 2)`; the second is `CERTAIN` where no kind of
+            processing is left.
+        """
         count = len(self.kinds)
         untouched = log_probabilities[:, 0]
         generated = logsumexp(log_probabilities[:, count:], axis=1)
-        if count == 1:
-            return np.stack([generated - untouched, np.full(len(untouched), 30.0)], 1)
-        processed = logsumexp(log_probabilities[:, 1:count], axis=1)
-        return np.stack([generated - untouched, generated - processed], axis=1)
+        kept = [
+            index for index, kind in enumerate(self.kinds) if index and kind != unknown
+        ]
+        against = np.full(len(untouched), CERTAIN)
+        if kept:
+            against = generated - logsumexp(log_probabilities[:, kept], axis=1)
+        return np.stack([generated - untouched, against], axis=1)
 
 
 def names_in(facts: np.recarray) -> Names:
@@ -155,24 +169,44 @@ def score(odds: np.ndarray, threshold: float) -> np.ndarray:
     return np.where(first < 0, first, expit(odds[:, 1] / SOFTNESS))
 
 
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """From which score on a window is called fake.
+
+    Attributes:
+        known: For false alarms on kinds of processing that were trained on.
+        unknown: The same, and on each kind as if it had not been one of the classes.
+    """
+
+    known: float
+    unknown: float
+
+
 def choose_thresholds(
-    odds: np.ndarray, kinds: Sequence[str], false_alarms: float = FALSE_ALARMS
-) -> tuple[float, float]:
+    names: Names,
+    log_probabilities: np.ndarray,
+    kinds: np.ndarray,
+    false_alarms: float = FALSE_ALARMS,
+) -> tuple[float, Thresholds]:
     """Thresholds of real windows: of the first question, and of the score.
 
     Args:
-        odds: Log-odds of real windows of val.
-        kinds: What was done to each.
+        names: The classes.
+        log_probabilities: Of real windows of val.
+        kinds: What was done to each, among the classes.
         false_alarms: The share that the first question lets pass of untouched windows,
             and the score of those of the kind that has most.
 
     Returns:
-        The threshold of the first question, and that of the score.
+        The threshold of the first question, and those of the score.
     """
-    kinds = np.asarray(kinds)
-    first = float(np.quantile(odds[kinds == UNTOUCHED, 0], 1 - false_alarms))
-    scores = score(odds, first)
-    of_kinds = [
-        np.quantile(scores[kinds == kind], 1 - false_alarms) for kind in set(kinds)
-    ]
-    return first, float(max(of_kinds))
+    share = 1 - false_alarms
+    odds = names.odds(log_probabilities)
+    first = float(np.quantile(odds[kinds == UNTOUCHED, 0], share))
+    known, unknown = [], []
+    for kind in names.kinds:
+        of_kind = kinds == kind
+        known.append(np.quantile(score(odds[of_kind], first), share))
+        as_unknown = names.odds(log_probabilities[of_kind], kind)
+        unknown.append(np.quantile(score(as_unknown, first), share))
+    return first, Thresholds(float(max(known)), float(max(known + unknown)))

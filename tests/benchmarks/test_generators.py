@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import log_softmax
 
 from benchmarks.generators import windows as windows_module
 from benchmarks.generators.fronts import FRONTS, features_of
@@ -11,6 +12,7 @@ from benchmarks.generators.table import auc_interval, false_alarm_rows
 from benchmarks.generators.verdicts import (
     Budget,
     Names,
+    Thresholds,
     choose_thresholds,
     names_in,
     score,
@@ -111,6 +113,8 @@ def test_odds_are_those_of_the_summed_classes():
     probabilities = np.array([[0.1, 0.2, 0.1, 0.4, 0.2]])
     odds = names.odds(np.log(probabilities))
     np.testing.assert_allclose(odds, [[np.log(6), np.log(2)]])
+    unknown = names.odds(np.log(probabilities), "blur")
+    np.testing.assert_allclose(unknown, [[np.log(6), np.log(6)]])
 
 
 def test_untouched_ranks_below_processed_below_generated():
@@ -122,13 +126,23 @@ def test_untouched_ranks_below_processed_below_generated():
 
 def test_thresholds_are_those_of_the_kind_with_most_false_alarms():
     rng = np.random.default_rng(0)
-    kinds = np.repeat([UNTOUCHED, "blur", "median"], 1000)
-    odds = rng.normal(size=(3000, 2)) + np.repeat([-5, 0, 3], 1000)[:, None]
-    first, threshold = choose_thresholds(odds, kinds, 0.05)
-    called = score(odds, first) >= threshold
+    names = Names((UNTOUCHED, "blur", "median"), ("first",))
+    kinds = np.repeat(names.kinds, 1000)
+    logits = rng.normal(size=(3000, 4))
+    for column in range(3):
+        logits[1000 * column : 1000 * (column + 1), column] += 5 - column
+    logits = log_softmax(logits, axis=1)
+    first, thresholds = choose_thresholds(names, logits, kinds, 0.05)
+    odds = names.odds(logits)
     assert np.mean(odds[:1000, 0] >= first) == pytest.approx(0.05, abs=0.002)
+    called = score(odds, first) >= thresholds.known
     assert called[2000:].mean() == pytest.approx(0.05, abs=0.002)
-    assert called[:2000].mean() < 0.01
+    assert called[:2000].mean() < 0.05
+    # As if it were no class, a kind is taken for a generator's more often.
+    as_unknown = score(names.odds(logits[2000:], "median"), first)
+    assert np.mean(as_unknown >= thresholds.unknown) <= 0.05
+    assert np.mean(as_unknown >= thresholds.known) > 0.1
+    assert thresholds.unknown > thresholds.known
 
 
 def toy_windows():
@@ -157,8 +171,9 @@ def test_what_is_left_out_is_told_from_real_windows_and_not_trained_on():
     assert set(fold.facts.generator) == {"second", ""}
     assert "train" not in fold.facts.split
     assert fold.auc() > 0.95
-    assert fold.called_fake(label=1).mean() > 0.6
-    assert fold.called_fake(set="processed").mean() < 0.2
+    known = fold.thresholds.known
+    assert fold.called_fake(known, label=1).mean() > 0.6
+    assert fold.called_fake(known, set="processed").mean() < 0.2
     # Had its labels counted, so would a generator whose features lie.
     lying = features.copy()
     lying[windows.facts.generator == "second"] *= -1
@@ -181,10 +196,11 @@ def test_tables_count_what_was_called():
     facts = facts_of(rows)
     scores = np.where(facts.label == 1, 0.9, 0.1)
     scores[8] = 0.95
-    fold = Fold(facts, scores, threshold=0.5)
+    fold = Fold(facts, scores, Thresholds(0.5, 0.92))
     assert fold.auc() == 1
     assert fold.auc_against(set="processed") == pytest.approx(0.75)
     assert auc_interval([fold]) == "1.000 to 1.000"
     first, *others = false_alarm_rows([fold, fold], "nothing")
-    assert first[:4] == ["nothing", "halved", "4 files", "0.25"]
+    assert first[:3] == ["nothing", "halved", "4 files"]
+    assert first[3] == first[4] == "0.25 (0.00 to 0.75)"
     assert [row[1] for row in others] == [UNTOUCHED, *PROCESSING]
