@@ -256,7 +256,7 @@ def make_dataset(
         share: The part of each batch that this host loads, in batches of one size.
             Without it, whole batches, of which the last may be smaller.
         processed: Share of the training images, 0 to 1, that go through classical
-            processing: resizing, median, blur, sharpening, noise or JPEG.
+            processing: resizing, filtering, sharpening, noise or JPEG.
 
     Returns:
         Dataset of `(pixels, labels, weights)`: uint8 `(batch, image_size, image_size,

@@ -32,9 +32,10 @@ class TrainingOptions:
     """Share of the training images, 0 to 1, that are compressed as JPEG, each at a
     quality of its own from 30 to 100 and on a grid of its own; part of `augment`."""
     process_augment: float = 0.0
-    """Share of the training images, 0 to 1, of both classes alike, that are resized
-    and back, enlarged, median-filtered, blurred, sharpened, made noisy or compressed,
-    drawn anew each epoch: that no such photograph is called fake; part of `augment`."""
+    """Share of the training images, 0 to 1, of both classes alike, that go through
+    classical processing before they are cropped, drawn anew each epoch: resizing and
+    back, enlarging, denoising, median, blur, sharpening, noise or JPEG. So that no
+    photograph is called fake for that alone; part of `augment`."""
     max_images_per_class: int | None = None
     """Train on this many images a class only, for quick experiments."""
     shuffle_labels: bool = False
