@@ -32,7 +32,7 @@ def numbers(text):
 
 def test_network_tells_filtered_crops_and_not_those_scaled_to_one(cells):
     accuracy, *_, scaled = numbers(cells["test"])
-    assert accuracy > 0.9 and scaled < 0.8
+    assert accuracy > 0.85 and scaled < 0.7
 
 
 def test_constraint_holds_after_training(cells):
