@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_forensics.ops.grid_histograms import PHASES, count_levels
+from keras_forensics.ops.grid_histograms import PHASES, count_pairs_of_levels
 
 SCALES = (0.5, 0.75, 1.0, 1.25)
 """Standard deviations of the Gaussian envelope across its wave, in pixels."""
@@ -73,24 +73,10 @@ def gfr_features(pixels, filters, steps, truncation: int, dtype="float32"):
     """
     counted: dict = {}
     for wave in dict.fromkeys(wave for wave, _, _ in filters):
-        # Turned by half a turn, a cosine is itself and a sine its negative. So a part
-        # that is symmetric left and right is so above and below, or the contrary.
-        sign = 1 if wave == "cos" else -1
-        folded = _fold(pixels, sign, 1), _fold(pixels, -sign, -1)
-        for scale in dict.fromkeys(scale for each, scale, _ in filters if each == wave):
-            step = steps[SCALES.index(scale)]
-            directions = [each[2] for each in filters if each[:2] == (wave, scale)]
-            for some in _parts(directions, pixels):
-                kernels = np.stack([gabor_kernel(wave, scale, each) for each in some])
-                even, odd = (
-                    _correlate(quarters, kernels + way * kernels[..., ::-1])
-                    for quarters, way in zip(folded, (1, -1), strict=True)
-                )
-                counts = count_levels(ops.abs(even + odd), step, truncation)
-                # The mirrored filter's: there the odd part is the other way round.
-                counts = counts + count_levels(ops.abs(even - odd), step, truncation)
-                for index, direction in enumerate(some):
-                    counted[wave, scale, direction] = counts[index]
+        some = [each for each in filters if each[0] == wave]
+        kernels = [gabor_kernel(*each) / steps[SCALES.index(each[1])] for each in some]
+        counts = _count(pixels, wave, np.stack(kernels), truncation)
+        counted |= {each: counts[index] for index, each in enumerate(some)}
     counts = ops.stack([counted[each] for each in filters], 1)
     frequencies = ops.cast(counts, dtype) / ops.cast(
         ops.sum(counts, axis=-1, keepdims=True), dtype
@@ -98,15 +84,44 @@ def gfr_features(pixels, filters, steps, truncation: int, dtype="float32"):
     return ops.reshape(frequencies, (-1, len(filters) * PHASES * (truncation + 1)))
 
 
-def _parts(directions: list[int], pixels) -> list[list[int]]:
-    """Directions whose maps stay in the cache together; others than torch fuse."""
-    at_once = len(directions)
-    if keras.backend.backend() == "torch":
-        at_once = max(1, VALUES_AT_ONCE // math.prod(pixels.shape))
-    return [
-        directions[start : start + at_once]
-        for start in range(0, len(directions), at_once)
-    ]
+def _count(pixels, wave: str, kernels: np.ndarray, truncation: int):
+    """Counts of each filter and its mirror image, `(filters, batch, PHASES, levels)`.
+
+    Filters are taken some at a time, one part after the other: in a loop of the graph,
+    since TensorFlow would have the maps of all of them in memory at once.
+    """
+    # Turned by half a turn, a cosine is itself and a sine its negative. So a part that
+    # is symmetric left and right is so above and below, or the contrary.
+    sign = 1 if wave == "cos" else -1
+    folded = _fold(pixels, sign, 1), _fold(pixels, -sign, -1)
+    parts = -(-len(kernels) // _at_once(pixels))
+    at_once = -(-len(kernels) // parts)
+    missing = parts * at_once - len(kernels)
+    weights = _weights(np.concatenate([kernels, kernels[:missing]]))
+    weights = np.reshape(weights, (2, parts, at_once, -1)).swapaxes(0, 1)
+
+    def count(_, weights):
+        even, odd = (
+            _correlate(quarters, weights[k]) for k, quarters in enumerate(folded)
+        )
+        # In the mirrored filter's, the odd part is the other way round.
+        counts = count_pairs_of_levels(even + odd, even - odd, truncation)
+        return counts, counts
+
+    levels = truncation + 1
+    batch = ops.shape(pixels)[0]
+    none = ops.zeros((at_once, batch, PHASES, levels), "int32")
+    weights = ops.convert_to_tensor(weights, pixels.dtype)
+    _, counts = ops.scan(count, none, weights)
+    counts = ops.reshape(counts, (parts * at_once, -1, PHASES, levels))
+    return counts[: len(kernels)]
+
+
+def _at_once(pixels) -> int:
+    """How many filters have their maps in memory together: on torch, in the cache."""
+    if keras.backend.backend() != "torch":
+        return DIRECTIONS
+    return max(1, VALUES_AT_ONCE // math.prod(pixels.shape))
 
 
 def _fold(pixels, down: int, across: int):
@@ -140,20 +155,24 @@ def _shift(maps, axis: int, start: int):
     return maps[(slice(None),) * axis + (slice(start, start + 1 - SIDE or None),)]
 
 
-def _correlate(quarters, kernels: np.ndarray):
-    """Sums of folded windows, weighted with the mean of both sides of a filter.
+def _weights(kernels: np.ndarray) -> np.ndarray:
+    """Quarters of what is even and odd, left and right, `(2, kernels, 16)`."""
+    half = SIDE // 2
+    mirrored = kernels[..., ::-1]
+    parts = np.stack([kernels + mirrored, kernels - mirrored]) / 2
+    return np.reshape(parts[..., :half, :half], (2, len(kernels), half**2))
+
+
+def _correlate(quarters, weights):
+    """Sums of folded windows.
 
     Args:
         quarters: Tensor of `_fold`.
-        kernels: A filter and its mirror image, added or subtracted, `(filters, 8, 8)`.
+        weights: Tensor of shape `(filters, 16)`.
 
     Returns:
         Tensor of shape `(filters, batch, height, width)`.
     """
-    half = SIDE // 2
-    weights = np.reshape(kernels[:, :half, :half] / 2, (len(kernels), half**2))
     # `@`, since `keras.ops.matmul` rounds float64 to float32 on JAX and torch.
-    maps = ops.convert_to_tensor(weights, quarters.dtype) @ ops.reshape(
-        quarters, (half**2, -1)
-    )
-    return ops.reshape(maps, (len(kernels), *ops.shape(quarters)[1:]))
+    maps = weights @ ops.reshape(quarters, (quarters.shape[0], -1))
+    return ops.reshape(maps, (weights.shape[0], *ops.shape(quarters)[1:]))
