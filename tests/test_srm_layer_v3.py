@@ -1,5 +1,6 @@
 """The V3 preset; what it shares with SRMFilterBank is tested there."""
 
+import h5py
 import keras
 import numpy as np
 
@@ -38,3 +39,14 @@ def test_positional_arguments_are_passed_on():
     assert layer.bank == "v3"
     assert (layer.threshold, layer.padding, layer.strides) == (2.0, "valid", (3, 3))
     assert (layer.value_range, layer.data_format) == ((0, 1), "channels_first")
+
+
+def test_what_a_summary_counts_is_in_no_file(tmp_path):
+    model = keras.Sequential([keras.Input((None, None, 3)), SRMLayerV3()])
+    assert model.count_params() == 1125 and not model.trainable_weights
+    assert "1,125" in SRMLayerV3.__doc__
+    model.save_weights(path := tmp_path / "fixed.weights.h5")
+    sizes = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, item: sizes.append(getattr(item, "size", 0)))
+    assert max(sizes) == 0

@@ -22,7 +22,10 @@ class SRMLayerV3(SRMFilterBank):
     and repeats itself, these five filters are linearly independent.
 
     Residuals of integer pixels are exact in every dtype policy; `SRMFilterBank` says
-    how.
+    how. There is nothing to train and nothing to save. The 1,125 non-trainable
+    parameters that `summary()` counts for RGB images are taps of 15 maps in 5x5 pixels
+    of 3 colours, two thirds of them zero because each map is of one colour. They are
+    made anew from the name of the bank, in no file.
 
     Args:
         threshold: Truncation threshold in grey levels, a positive number, or `None`
