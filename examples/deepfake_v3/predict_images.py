@@ -131,6 +131,16 @@ def _write_csv(out: TextIO, tiles: bool):
     return write
 
 
+def _on_one_line(text: str) -> str:
+    """Letters of any script as they are, and as escapes what a terminal acts on."""
+    return "".join(
+        letter
+        if letter.isprintable()
+        else letter.encode("unicode_escape", "surrogatepass").decode()
+        for letter in text
+    )
+
+
 def _write_table(out: TextIO, tiles: bool):
     widest = "     max" if tiles else ""
     print(
@@ -141,13 +151,13 @@ def _write_table(out: TextIO, tiles: bool):
 
     def write(row: dict[str, Any]) -> None:
         # One image, one line.
-        name = str(row["file"]).encode("unicode_escape").decode()
+        name = _on_one_line(str(row["file"]))
         if row["error"]:
-            reason = row["error"].encode("unicode_escape").decode()
+            reason = _on_one_line(row["error"])
             print(f"unreadable{' ' * (70 + len(widest))}  {name}  [{reason}]", file=out)
             return
         said = "; ".join([*row["warnings"], *row["marks"]])
-        said = f"  [{said.encode('unicode_escape').decode()}]" if said else ""
+        said = f"  [{_on_one_line(said)}]" if said else ""
         size = f"{row['width']}x{row['height']}"
         largest = f"{row['max_score']:8.4f}" if tiles else ""
         print(

@@ -291,6 +291,20 @@ def test_marks_of_a_file_stand_beside_its_verdict(model, tmp_path, capsys):
         assert "generator: EXIF Software" in capsys.readouterr().out
 
 
+def test_table_shows_letters_and_escapes_what_a_terminal_acts_on(
+    model, tmp_path, capsys
+):
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), "uint8")
+    for name in ("Müller 写真 🙂", "two\nlines", "red \x1b[31m", "turned \u202e"):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    assert run(model, tmp_path, "--format", "table") == 0
+    table = capsys.readouterr().out
+    assert "Müller 写真 🙂.png" in table
+    assert r"two\nlines" in table and r"red \x1b[31m" in table
+    assert r"turned \u202e" in table and "\u202e" not in table
+    assert len(table.splitlines()) == 5
+
+
 def test_failed_run_keeps_the_old_output(model, images, tmp_path, monkeypatch):
     output = tmp_path / "scores.csv"
     output.write_text("old")

@@ -191,7 +191,7 @@ class _Sheet:
         axes.tick_params(axis="x", labelsize=8.5 * self.unit)
         axes.locator_params(axis="x", nbins=5)
         axes.set_xlabel(
-            "logit (left: the channel, its gate, and in brackets the usual one)",
+            "logit (left: channel, gate, usual gate)",
             fontsize=8.5 * self.unit,
         )
 
