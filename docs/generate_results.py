@@ -1,5 +1,6 @@
 """Writes docs/results/*.md from the measurements in benchmarks/results/*.json.
 
+Two pages of tables, and the chart of `at_a_glance.py`, which other pages include.
 Each file is one table:
 
     {"title": …, "what": …, "machine": …, "versions": {…} or …, "command": …,
@@ -17,6 +18,8 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from at_a_glance import chart, speed_chart
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -110,9 +113,11 @@ def pages() -> dict[Path, str]:
     benchmarks = [path for path in files if path.name.startswith(BENCHMARKS)]
     evaluation = [path for path in files if path not in benchmarks]
     return {
+        PAGES / "at_a_glance.md": chart(),
         PAGES / "benchmarks.md": PAGE.format(
             title="Benchmarks", about="Time and memory, beside what is replaced."
         )
+        + f"## At a glance\n\n{speed_chart()}\n"
         + "\n".join(map(section, benchmarks)),
         PAGES / "evaluation.md": PAGE.format(
             title="Evaluation", about="Accuracy, data sets, and runs that survive."
