@@ -31,3 +31,4 @@ SECONDS = 60.0
 
 MAX_DISTANCE = 4
 """Bits that may differ. From 6 on, other people in the same pose come in."""
+JpegPer = Literal["image", "batch"]
