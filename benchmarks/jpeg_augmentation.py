@@ -30,6 +30,7 @@ from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList
 from examples.deepfake_v3.loading.pipeline import PixelCache, make_dataset
 from examples.deepfake_v3.loading.processing import compress, compress_on_another_grid
+from examples.deepfake_v3.options.choices import JpegPer
 from examples.deepfake_v3.options.training import TrainingOptions
 
 CHANGES: dict[str, tuple[Callable[..., np.ndarray], int] | None] = {
@@ -54,6 +55,8 @@ class Benchmark:
     """MobileNetV2 weights, a .h5 file."""
     shares: tuple[float, ...] = (0.0, 0.5)
     """Shares of the training images that are compressed."""
+    per: JpegPer = "image"
+    """Whether each image is compressed in its own way, or each batch."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of weights, order and augmentation."""
     image_size: int = 224
@@ -107,6 +110,7 @@ def run_once(
         options=TrainingOptions(
             seed=seed,
             jpeg_augment=share,
+            jpeg_augment_per=benchmark.per,
             max_images_per_class=benchmark.images_per_class,
             log_dir=str(work),
             verbose=2,
@@ -129,7 +133,7 @@ def run_once(
 
 def settings_of(benchmark: Benchmark) -> dict:
     """What all runs of a table have in common, as JSON would give it back."""
-    names = ("image_size", "visual_size", "epochs", "images_per_class")
+    names = ("image_size", "visual_size", "epochs", "images_per_class", "per")
     settings = {name: getattr(benchmark, name) for name in (*names, "scored_per_class")}
     return {"settings": settings | {"backend": keras.backend.backend()}}
 
@@ -245,9 +249,9 @@ def main(benchmark: Benchmark) -> None:
             f"The detector with a frozen backbone, {benchmark.epochs} epochs, the "
             f"epoch chosen on val. Test AUC of {len(test.paths)} images, as they are "
             "and compressed once more, without `--jpeg-augment` and with these shares "
-            f"of the training images compressed: mean and deviation over "
-            f"{len(benchmark.seeds)} seeds, and the gain with its 95% interval of a "
-            "bootstrap of images."
+            f"of the training images compressed, each {benchmark.per} in its own way: "
+            f"mean and deviation over {len(benchmark.seeds)} seeds, and the gain "
+            "with its 95% interval of a bootstrap of images."
         ),
         columns=["test images", *(f"share {share:g}" for share in scores), *gains],
         rows=describe(benchmark, test, scores),

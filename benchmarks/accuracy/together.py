@@ -186,7 +186,9 @@ def prepare(
     """Traces a stage of models whose layers are set to train, and compiles it aside."""
     trainers = []
     for model, seed in zip(models, seeds, strict=True):
-        augmentation = build_augmentation(stage_seed(seed, stage), options.jpeg_augment)
+        augmentation = build_augmentation(
+            stage_seed(seed, stage), options.jpeg_augment, options.jpeg_augment_per
+        )
         trainer = AugmentedTrainer(model, augmentation if options.augment else None)
         trainer.build((None, *model.input_shape[1:]))
         trainers.append(trainer)

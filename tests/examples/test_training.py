@@ -12,6 +12,7 @@ from examples.deepfake_v3.options.fine_tune import FineTuneConfig
 from examples.deepfake_v3.options.train import Config
 from examples.deepfake_v3.options.training import TrainingOptions
 from examples.deepfake_v3.training import stage as training
+from examples.deepfake_v3.training.augmentation import COMPRESSION
 from examples.deepfake_v3.training.checkpoint import State
 from examples.deepfake_v3.training.optimizer import LayerwiseAdamW
 from examples.deepfake_v3.training.precision import building_under
@@ -319,6 +320,17 @@ def test_augmentation_compresses_as_many_images_as_asked_for(stage):
 def test_parts_of_augmentation_without_it_are_refused(name):
     with pytest.raises(InputError, match=rf"`{name}` needs `augment`.*0\.5"):
         TrainingOptions(**{name: 0.5}, augment=False)
+
+
+@pytest.mark.parametrize("per", ["image", "batch"])
+def test_jpeg_compression_is_drawn_for_each_image_or_for_the_batch(per):
+    noise = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), "uint8")
+    images = np.repeat(noise, 6, axis=0).astype("float32")
+    compression = COMPRESSION[per]((30, 100), probability=1.0, seed=0)
+    batches = [ops.convert_to_numpy(compression(images)) for _ in range(3)]
+    different = [len(np.unique(batch, axis=0)) for batch in batches]
+    assert different == [1, 1, 1] if per == "batch" else min(different) > 3
+    assert not np.array_equal(batches[0], batches[1])
 
 
 def test_training_images_can_be_limited(stage):

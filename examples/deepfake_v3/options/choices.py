@@ -9,6 +9,8 @@ MixedPrecision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 Distribute = Literal["none", "devices", "hosts"]
 
+JpegPer = Literal["image", "batch"]
+
 FormatName = Literal[
     "savedmodel", "onnx", "litert", "litert-float16", "litert-int8", "openvino"
 ]

@@ -4,7 +4,12 @@ import dataclasses
 
 from examples.deepfake_v3.checks import check_positive, check_range
 from examples.deepfake_v3.errors import InputError
-from examples.deepfake_v3.options.choices import Distribute, MixedPrecision, Pipeline
+from examples.deepfake_v3.options.choices import (
+    Distribute,
+    JpegPer,
+    MixedPrecision,
+    Pipeline,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,9 @@ class TrainingOptions:
     jpeg_augment: float = 0.0
     """Share of the training images, 0 to 1, that are compressed as JPEG, each at a
     quality of its own from 30 to 100 and on a grid of its own; part of `augment`."""
+    jpeg_augment_per: JpegPer = "image"
+    """Whether each image is compressed in its own way, or each batch; then
+    `jpeg_augment` is the share of batches."""
     process_augment: float = 0.0
     """Share of the training images, 0 to 1, of both classes alike, that go through
     classical processing before they are cropped, drawn anew each epoch: resizing and

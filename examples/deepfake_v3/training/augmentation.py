@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from examples.deepfake_v3.options.choices import JpegPer
 from keras_forensics import RandomJPEGCompression
 
 
@@ -43,7 +44,25 @@ class RandomShift(keras.layers.Layer):
         return (size - 1) - ops.abs((size - 1) - places)
 
 
-def build_augmentation(seed: int = 0, jpeg_share: float = 0.0) -> keras.Sequential:
+class BatchJPEGCompression(RandomJPEGCompression):
+    """Compresses the images of a batch in one way, or none of them."""
+
+    def get_random_transformation(self, data, training=True, seed=None):
+        drawn = super().get_random_transformation(data, training, seed)
+        return keras.tree.map_structure(
+            lambda each: ops.broadcast_to(each[:1], ops.shape(each)), drawn
+        )
+
+
+COMPRESSION: dict[JpegPer, type[RandomJPEGCompression]] = {
+    "image": RandomJPEGCompression,
+    "batch": BatchJPEGCompression,
+}
+
+
+def build_augmentation(
+    seed: int = 0, jpeg_share: float = 0.0, jpeg_per: JpegPer = "image"
+) -> keras.Sequential:
     """Horizontal flips, small shifts, JPEG compression if asked for, random erasing.
 
     Quarter turns and changes of brightness and contrast are left out on purpose: with
@@ -52,13 +71,14 @@ def build_augmentation(seed: int = 0, jpeg_share: float = 0.0) -> keras.Sequenti
     Args:
         seed: Seed of the random draws.
         jpeg_share: Share of images that are compressed, 0 to 1.
+        jpeg_per: Whether each image is compressed in its own way, or each batch.
 
     Returns:
         Model of `(batch, size, size, 3)` images in grey levels 0..255, float32. It
         computes in float32 under any policy, since 16 bits would quantise.
     """
     layers = keras.layers
-    compression = RandomJPEGCompression(
+    compression = COMPRESSION[jpeg_per](
         quality=(30, 100), probability=jpeg_share, seed=seed + 3, dtype="float32"
     )
     return keras.Sequential(

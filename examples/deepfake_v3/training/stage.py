@@ -175,7 +175,9 @@ def train_stage(
     )
     trainer = AugmentedTrainer(
         model,
-        build_augmentation(seed, options.jpeg_augment) if options.augment else None,
+        build_augmentation(seed, options.jpeg_augment, options.jpeg_augment_per)
+        if options.augment
+        else None,
     )
     trainer.compile(
         build_optimizer(options, stage, steps),
