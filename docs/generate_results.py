@@ -19,8 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from at_a_glance import chart, speed_chart
-
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = ROOT / "docs" / "results"
@@ -109,6 +107,9 @@ def section(path: Path) -> str:
 
 def pages() -> dict[Path, str]:
     """The text of each page."""
+    sys.path.insert(0, str(ROOT))
+    from docs.at_a_glance import chart, speed_chart  # once the path is set
+
     files = sorted(RESULTS.glob("*.json"))
     benchmarks = [path for path in files if path.name.startswith(BENCHMARKS)]
     evaluation = [path for path in files if path not in benchmarks]

@@ -1,16 +1,8 @@
 """The charts of the home page and of the benchmarks quote the tables."""
 
-import importlib.util
-
 import pytest
 
-from tests.backend import ROOT
-
-spec = importlib.util.spec_from_file_location(
-    "at_a_glance", ROOT / "docs" / "at_a_glance.py"
-)
-at_a_glance = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(at_a_glance)
+from docs import at_a_glance
 
 
 def test_numbers_are_those_of_one_row_without_their_spread(tmp_path, monkeypatch):
