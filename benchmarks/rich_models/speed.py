@@ -8,19 +8,16 @@ on as many cores as there are.
 
 import dataclasses
 import json
-import multiprocessing
 import statistics
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import psutil
 import tyro
 from PIL import Image
 
 from benchmarks.record import backend_and_device, write_result
+from benchmarks.speed.memory_growth import in_own_process, measure_memory
 from benchmarks.speed.timing import compiled_forward
 from keras_forensics.layers import (
     ColorRichFeatures,
@@ -100,25 +97,6 @@ def memory_of(name: str, image: np.ndarray) -> float:
     return measure_memory(step)
 
 
-def measure_memory(step) -> float:
-    """The most MB by which a step enlarges the process, five hundred times a second."""
-    process = psutil.Process()
-    before = most = process.memory_info().rss
-    done = threading.Event()
-
-    def watch():
-        nonlocal most
-        while not done.wait(0.002):
-            most = max(most, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    step()
-    done.set()
-    watcher.join()
-    return (max(most, process.memory_info().rss) - before) / 1e6
-
-
 def seconds(step) -> float:
     start = time.perf_counter()
     step()
@@ -162,8 +140,7 @@ def main(speed: Speed) -> None:
     if table.exists():
         rows = {row[0]: row for row in json.loads(table.read_text())["rows"]}
     for name in speed.what or LAYERS:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            memory = process.submit(memory_of, name, image).result()
+        memory = in_own_process(memory_of, name, image)
         times = time_model(name, image, speed) if speed.rounds else rows[name][1:-1]
         rows[name] = [name, *times, round(memory)]
         print(*rows[name], sep="\t", flush=True)
@@ -180,8 +157,9 @@ def write_table(speed: Speed, table: Path, in_words: str, rows: list[list]) -> N
             "long sealwatch takes, as median (smallest to largest) over rounds in "
             "alternation, for one image and for each of a batch of "
             f"{speed.batch_size}. Seconds of the first call, which traces and "
-            "compiles, and the most memory by which the first image, with its tracing "
-            "and compiling, enlarges a process of its own."
+            "compiles, and the most memory by which the first image, with its "
+            "tracing, enlarges a process of its own; on JAX with the program that "
+            "another process compiled."
         ),
         columns=[
             "model",

@@ -1,12 +1,15 @@
-"""JPEG in the graph beside kornia's form, and beside Pillow on all cores.
+"""JPEG in the graph beside kornia's form, and beside Pillow on all cores: time, memory.
 
 KERAS_BACKEND=torch python -m benchmarks.speed.jpeg --photographs DIR
 """
 
 import dataclasses
+import functools
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -14,6 +17,7 @@ import tyro
 from PIL import Image
 
 from benchmarks.record import backend_and_device, write_result
+from benchmarks.speed.memory_growth import in_own_process, measure_memory
 from benchmarks.speed.timing import Step, compare, compiled_forward
 from keras_forensics import JPEGCompression, RandomJPEGCompression
 from test_support import pillow_jpeg
@@ -33,9 +37,11 @@ class Benchmark:
     """Images a step."""
     rounds: int = 15
     """How often each form is timed, in alternation with the others."""
+    tables: tuple[Literal["speed", "memory"], ...] = ("speed", "memory")
+    """What to measure. Memory is that of the host: not on a GPU."""
     results_dir: str = "benchmarks/results"
-    """Where the table is written, as speed_jpeg_<backend>.json; on a GPU, as
-    speed_jpeg_<backend>_gpu.json."""
+    """Where the tables are written, as speed_jpeg_<backend>.json and
+    memory_jpeg_<backend>.json; on a GPU, as speed_jpeg_<backend>_gpu.json."""
 
 
 def crops(benchmark: Benchmark) -> np.ndarray:
@@ -82,25 +88,75 @@ def by_kornia(images: np.ndarray) -> Step:
     return step
 
 
-def main(benchmark: Benchmark) -> None:
-    """Times all forms in alternation, and writes the table."""
-    images, cores = crops(benchmark), len(os.sched_getaffinity(0))
+def steps_on(images: np.ndarray) -> dict[str, Callable[[], Step]]:
+    """How to make the step of each form that runs on the backend."""
     pixels = images.astype("float32")
     random = RandomJPEGCompression((30, 100), grid_shift=True, seed=0)
-    steps = {
-        f"Pillow, {cores} threads": by_pillow(images, cores),
-        "`JPEGCompression`": compiled_forward(JPEGCompression(QUALITY), [pixels]),
-        '`JPEGCompression`, `"4:4:4"`': compiled_forward(
-            JPEGCompression(QUALITY, "4:4:4"), [pixels]
-        ),
+    forms = {
+        "`JPEGCompression`": JPEGCompression(QUALITY),
+        '`JPEGCompression`, `"4:4:4"`': JPEGCompression(QUALITY, "4:4:4"),
         # In inference mode it does nothing, so with its drawing.
-        "`RandomJPEGCompression`, a quality and a grid for each": compiled_forward(
-            lambda x: random.transform_images(x, random.get_random_transformation(x)),
-            [pixels],
+        "`RandomJPEGCompression`, a quality and a grid for each": (
+            lambda x: random.transform_images(x, random.get_random_transformation(x))
         ),
     }
+    steps: dict[str, Callable[[], Step]] = {
+        name: functools.partial(compiled_forward, form, [pixels])
+        for name, form in forms.items()
+    }
     if keras.backend.backend() == "torch":
-        steps["`jpeg_codec_differentiable` of kornia"] = by_kornia(images)
+        kornia = functools.partial(by_kornia, images)
+        steps["`jpeg_codec_differentiable` of kornia"] = kornia
+    return steps
+
+
+def memory_of(form: str, images: np.ndarray) -> float:
+    """The most MB by which the first batch enlarges the process.
+
+    What the backend takes for a small batch is there before.
+    """
+    steps_on(images[:1, :40, :40])[form]()()
+    # Compiling the step runs the layer once: within what is measured.
+    return measure_memory(lambda: steps_on(images)[form]()())
+
+
+def main(benchmark: Benchmark) -> None:
+    """Writes the tables."""
+    images = crops(benchmark)
+    if "speed" in benchmark.tables:
+        write_speed(benchmark, images)
+    if "memory" in benchmark.tables:
+        write_memory(benchmark, images)
+
+
+def write_memory(benchmark: Benchmark, images: np.ndarray) -> None:
+    """Measures each form in a process of its own."""
+    rows = []
+    for form in steps_on(images):
+        memory = in_own_process(memory_of, form, images)
+        rows.append([form, round(memory), round(memory * 1e6 / images.size, 1)])
+        print(*rows[-1], sep="\t", flush=True)
+    name, device = backend_and_device()
+    write_result(
+        f"{benchmark.results_dir}/memory_jpeg_{name}.json",
+        title=f"Memory of JPEG on {device}",
+        what=f"The most by which the first batch of {len(images)} images of "
+        f"{benchmark.image_size} × {benchmark.image_size} pixels enlarges a process of "
+        "its own, and what that is for each value of a pixel. Layers are called once "
+        "as they are and once compiled; on JAX the programs are those that another "
+        "process compiled.",
+        columns=["form", "MB", "bytes a value"],
+        rows=rows,
+        notes="The batch is there in uint8 before; in float32 it takes 4 bytes a value "
+        "more, and the result as much again.",
+    )
+
+
+def write_speed(benchmark: Benchmark, images: np.ndarray) -> None:
+    """Times all forms in alternation."""
+    cores = len(os.sched_getaffinity(0))
+    steps = {f"Pillow, {cores} threads": by_pillow(images, cores)}
+    steps |= {name: make() for name, make in steps_on(images).items()}
     name, device = backend_and_device()
     write_result(
         f"{benchmark.results_dir}/speed_jpeg_{name}.json",
