@@ -204,14 +204,20 @@ def find_features(
         return dict(arrays)
 
 
-def find_wrong(features: dict[str, np.ndarray], seed: int) -> np.ndarray:
-    """The share of wrong calls `(photographs,)`: 0, 0.5 or 1 of cover and stego."""
+def train_ensemble(negative: np.ndarray, positive: np.ndarray, seed: int):
+    """The ensemble of sealwatch, which calls rows like the second ones 1."""
     trainer = import_sealwatch().ensemble_classifier.FldEnsembleTrainer(
-        *(np.ascontiguousarray(features[f"train {kind}"], "float64") for kind in KINDS),
+        *(np.ascontiguousarray(each, "float64") for each in (negative, positive)),
         seed=seed,
         verbose=0,
     )
     ensemble, _ = trainer.train()
+    return ensemble
+
+
+def find_wrong(features: dict[str, np.ndarray], seed: int) -> np.ndarray:
+    """The share of wrong calls `(photographs,)`: 0, 0.5 or 1 of cover and stego."""
+    ensemble = train_ensemble(*(features[f"train {kind}"] for kind in KINDS), seed)
     called = {kind: ensemble.predict(features[f"test {kind}"]) for kind in KINDS}
     return np.mean([called["covers"] == 1, called["stegos"] == -1], axis=0)
 
