@@ -27,7 +27,8 @@ def compiled_gradients(function: Callable, inputs: list[np.ndarray]) -> Step:
 
 def _compiled(function, inputs, gradients) -> Step:
     tensors = [keras.ops.convert_to_tensor(each) for each in inputs]
-    function(*tensors)  # builds layers
+    if not getattr(function, "built", True):
+        function(*tensors)
     backend = keras.backend.backend()
     weights = [
         weight.value

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from scipy.special import log_softmax
 
+from benchmarks.generators import recipe
 from benchmarks.generators import windows as windows_module
 from benchmarks.generators.fronts import FRONTS, features_of
 from benchmarks.generators.protocol import HELD_OUT, Fold, leave_out
@@ -24,6 +25,7 @@ from benchmarks.generators.windows import (
     Windows,
     read_windows,
 )
+from examples.deepfake_v3.errors import InputError
 from test_support.photograph import photograph
 
 
@@ -204,3 +206,35 @@ def test_tables_count_what_was_called():
     assert first[:3] == ["nothing", "halved", "4 files"]
     assert first[3] == first[4] == "0.25 (0.00 to 0.75)"
     assert [row[1] for row in others] == [UNTOUCHED, *PROCESSING]
+
+
+def test_recipe_lists_leave_one_generator_out(folders):
+    benchmark = recipe.Benchmark(
+        pairs_dir=str(folders / "pairs"),
+        hard_negatives_dir=str(folders / "hard"),
+        weights="none.h5",
+        generators=("first",),
+    )
+    lists = recipe.lists_of(benchmark, "first")
+    sizes = {name: len(each.paths) for name, each in lists.items()}
+    assert sizes == {"train": 2, "val": 2, "left out": 4, "halved": 2}
+    assert all("second" in str(path) for path in lists["train"].paths)
+    assert all("first" in str(path) for path in lists["left out"].paths)
+    with pytest.raises(InputError, match=r"`generators` must be among first, second"):
+        recipe.lists_of(benchmark, "third")
+
+
+def test_recipe_counts_at_the_threshold_of_untouched_photographs():
+    scores = {
+        "val": {"labels": [0] * 20 + [1], "scores": [*np.linspace(0, 0.38, 20), 0.9]},
+        "left out": {"labels": [0, 0, 1, 1], "scores": [0.1, 0.6, 0.3, 0.8]},
+        "halved": {"labels": [0, 0], "scores": [0.9, 0.2]},
+    }
+    measured = recipe.measure(scores)
+    assert measured == {
+        **{"AUC": 0.75, "fakes found": 0.5, "untouched": 0.5},
+        "halved": 0.5,
+    }
+    assert recipe.describe([measured, measured]) == [
+        *("0.750 ± 0.000", "0.50 ± 0.00", "0.50 ± 0.00", "0.50 ± 0.00")
+    ]
