@@ -14,8 +14,9 @@ TOLERANCES = {
 # --8<-- [end:table]
 
 
-def assert_close(actual, expected, policy="float32"):
+def assert_close(actual, expected, policy="float32", roundings=1):
+    """Compares with an oracle, or, of 2 roundings, with what is as inexact as itself."""
     actual = keras.ops.convert_to_numpy(actual).astype("float64")
     assert actual.shape == expected.shape
-    largest = TOLERANCES[policy] * abs(expected).max(initial=0)
+    largest = roundings * TOLERANCES[policy] * abs(expected).max(initial=0)
     np.testing.assert_allclose(actual, expected, rtol=0, atol=largest)

@@ -45,7 +45,10 @@ def test_verdicts_are_compared_with_every_option(detector, tmp_path):
         "OpenVINO",
     }
     assert all(each["agreement"] == 1 for each in found)
-    assert max(each["largest_difference"] for each in found) < 1e-6
+    # Where a processor has bfloat16, OpenVINO computes in it unless told otherwise.
+    for each in found:
+        allowed = 0.01 if "bf16" in each["option"] else 1e-6
+        assert each["largest_difference"] < allowed, each
 
 
 def test_table_has_a_row_for_each_runtime(detector, tmp_path, monkeypatch):
