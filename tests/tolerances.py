@@ -15,7 +15,7 @@ TOLERANCES = {
 
 
 def assert_close(actual, expected, policy="float32", roundings=1):
-    """Compares with an oracle, or, of 2 roundings, with what is as inexact as itself."""
+    """Compares with an oracle or, with 2 roundings, with what is rounded as well."""
     actual = keras.ops.convert_to_numpy(actual).astype("float64")
     assert actual.shape == expected.shape
     largest = roundings * TOLERANCES[policy] * abs(expected).max(initial=0)
