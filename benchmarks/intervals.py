@@ -19,13 +19,21 @@ def student_interval(values: list[float]) -> str:
     return f"{statistics.mean(values):.3f} ± {half:.3f}"
 
 
-def bootstrap_mean(values: np.ndarray) -> tuple[float, float]:
-    """95 % interval of a mean over images; of one image, its value twice."""
+def bootstrap_mean(
+    values: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[float, float]:
+    """95 % interval of a mean over images; of one image or group, its value twice.
+
+    Args:
+        values: One of each image.
+        groups: Equal for images that belong together; by default, none do.
+    """
+    if groups is None:
+        groups = np.arange(len(values))
     intervals = bootstrap(
-        lambda weights: {"mean": weights @ values / weights.sum(axis=1)},
-        np.arange(len(values)),
+        lambda weights: {"mean": weights @ values / weights.sum(axis=1)}, groups
     )
-    return intervals["mean"] or (float(values[0]), float(values[0]))
+    return intervals["mean"] or (float(values.mean()), float(values.mean()))
 
 
 def paired_auc_difference(

@@ -9,6 +9,7 @@ from scipy import stats
 from benchmarks.generators.protocol import GENERATED, Fold
 from benchmarks.generators.verdicts import Thresholds
 from benchmarks.generators.windows import PROCESSING, QUALITIES, UNTOUCHED
+from benchmarks.intervals import bootstrap_mean
 from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.evaluation.weighted_metrics import weighted_auc
 
@@ -110,14 +111,8 @@ def _false_alarms(folds, held_out, what, set_name, kind) -> list:
             ],
             axis=0,
         )
-        interval = bootstrap(
-            lambda weights, called=called: {
-                "share": weights @ called / weights.sum(axis=1)
-            },
-            np.unique(photographs, return_inverse=True)[1],
-        )["share"]
-        assert interval is not None
-        cells.append(f"{called.mean():.2f} ({interval[0]:.2f} to {interval[1]:.2f})")
+        low, high = bootstrap_mean(called, photographs)
+        cells.append(f"{called.mean():.2f} ({low:.2f} to {high:.2f})")
     return cells
 
 

@@ -19,8 +19,8 @@ import numpy as np
 import tyro
 from PIL import Image
 
+from benchmarks.intervals import bootstrap_mean
 from benchmarks.record import write_result
-from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.files.files import replacing
 from keras_forensics import jpeg
 from keras_forensics.layers import (
@@ -233,13 +233,7 @@ def main(detection: Detection) -> None:
             print(extractor, seed, wrong[-1].mean(), flush=True)
         photographs = np.tile(np.arange(len(wrong[0])), len(wrong))
         every = np.concatenate(wrong)
-        interval = bootstrap(
-            lambda weights, every=every: {
-                "error": weights @ every / weights.sum(axis=1)
-            },
-            photographs,
-        )["error"]
-        assert interval is not None
+        low, high = bootstrap_mean(every, photographs)
         errors = [float(each.mean()) for each in wrong]
         rows.append(
             [
@@ -247,7 +241,7 @@ def main(detection: Detection) -> None:
                 extractor,
                 features["test covers"].shape[1],
                 statistics.fmean(errors),
-                f"{interval[0]:.3f} to {interval[1]:.3f}",
+                f"{low:.3f} to {high:.3f}",
                 ", ".join(f"{error:.4f}" for error in errors),
             ]
         )

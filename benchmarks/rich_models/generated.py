@@ -17,9 +17,9 @@ import tyro
 from PIL import Image
 
 from benchmarks.accuracy.images import group_of_each, read_images
+from benchmarks.intervals import bootstrap_mean
 from benchmarks.record import write_result
 from benchmarks.rich_models.detection import EXTRACTORS, train_ensemble
-from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import ImageList
 
@@ -75,16 +75,13 @@ def find_errors(
 def describe(extractor: str, number: int, wrong: np.ndarray, clusters) -> list:
     """A row of the table."""
     each = wrong.mean(axis=0)
-    interval = bootstrap(
-        lambda weights: {"error": weights @ each / weights.sum(axis=1)}, clusters
-    )["error"]
-    assert interval is not None
+    low, high = bootstrap_mean(each, clusters)
     errors = [float(error) for error in wrong.mean(axis=1)]
     return [
         extractor,
         number,
         statistics.fmean(errors),
-        f"{interval[0]:.3f} to {interval[1]:.3f}",
+        f"{low:.3f} to {high:.3f}",
         ", ".join(f"{error:.4f}" for error in errors),
     ]
 

@@ -165,9 +165,7 @@ class Batches:
                 pixels[slot], weights[slot] = 0, 0
             else:
                 number = position - step * self.batch_size
-                # A key of four: crops are drawn with a key of two.
-                draws = np.random.default_rng((self.seed, step, number, 0))
-                pixels[slot] = self._crop(image, places[number], draws)
+                pixels[slot] = self._crop(image, places[number], step, number)
         if not self.training:
             weights[np.array(positions) >= len(self.images)] = 0
         return pixels, self.labels[chosen], weights
@@ -181,8 +179,12 @@ class Batches:
         stop = first + self.batch_size
         return range(first, stop if self.training else min(stop, len(self.images)))
 
-    def _crop(self, image, place, draws: np.random.Generator) -> np.ndarray:
-        """The crop, processed before if the draws say so."""
+    def _crop(self, image, place, step: int, number: int) -> np.ndarray:
+        """The crop, processed before if the draws of this place in the batch say so."""
+        if not self.processed:
+            return crop_to_size(image, self.image_size, place)
+        # A key of four: crops are drawn with a key of two.
+        draws = np.random.default_rng((self.seed, step, number, 0))
         if draws.random() >= self.processed:
             return crop_to_size(image, self.image_size, place)
         # A photograph of 12 megapixels would take seconds to process.
