@@ -22,7 +22,7 @@ from benchmarks.accuracy.__main__ import Benchmark as Training
 from benchmarks.accuracy.__main__ import rounded, train
 from benchmarks.accuracy.fused import fused_batch_normalization
 from benchmarks.accuracy.images import group_of_each, read_images
-from benchmarks.record import write_result
+from benchmarks.record import refuse_other_settings, write_result
 from examples.deepfake_v3.evaluation.intervals import bootstrap
 from examples.deepfake_v3.evaluation.robustness import Changed
 from examples.deepfake_v3.evaluation.weighted_metrics import weighted_metrics
@@ -145,11 +145,8 @@ def read_run(kept: Path, benchmark: Benchmark) -> dict:
         ValueError: If it had other settings.
     """
     run = json.loads(kept.read_text())
-    if run["settings"] != (settings := settings_of(benchmark)["settings"]):
-        raise ValueError(
-            f"{kept} is of a run with other settings: give another `name`, or remove "
-            f"it. Received: {settings}, there: {run['settings']}"
-        )
+    wanted = settings_of(benchmark)["settings"]
+    refuse_other_settings(kept, run["settings"], wanted, "name")
     return run
 
 

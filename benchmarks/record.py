@@ -115,3 +115,19 @@ def describe_versions() -> dict[str, str]:
 def _module() -> str:
     spec = sys.modules["__main__"].__spec__
     return spec.name.removesuffix(".__main__") if spec else Path(sys.argv[0]).stem
+
+
+def refuse_other_settings(path: Path, found: dict, wanted: dict, option: str) -> None:
+    """Raises a `ValueError` if a finished run is not of the settings of this one.
+
+    Args:
+        path: File of the run.
+        found: Its settings.
+        wanted: Those of this run, as JSON would give them back.
+        option: What to change for another place.
+    """
+    if found != wanted:
+        raise ValueError(
+            f"{path} is of a run with other settings: give another `{option}`, or "
+            f"remove it. Received: {wanted}, there: {found}"
+        )

@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.accuracy.__main__ import Benchmark as Training
 from benchmarks.accuracy.__main__ import rounded, train
 from benchmarks.accuracy.fused import fused_batch_normalization
-from benchmarks.record import write_result
+from benchmarks.record import refuse_other_settings, write_result
 from examples.deepfake_v3.errors import InputError
 from examples.deepfake_v3.files.files import replacing
 from examples.deepfake_v3.loading.data import CLASS_NAMES, ImageList
@@ -154,11 +154,8 @@ def read_run(kept: Path, benchmark: Benchmark) -> dict:
         ValueError: If it had other settings.
     """
     run = json.loads(kept.read_text())
-    if run["settings"] != (settings := settings_of(benchmark)):
-        raise ValueError(
-            f"{kept} is of a run with other settings: give another `work_dir`, or "
-            f"remove it. Received: {settings}, there: {run['settings']}"
-        )
+    wanted = settings_of(benchmark)
+    refuse_other_settings(kept, run["settings"], wanted, "work_dir")
     return run["scores"]
 
 

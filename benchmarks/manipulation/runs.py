@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.manipulation.edits import SETS
 from benchmarks.manipulation.network import build_network
 from benchmarks.manipulation.patches import Patches, cut_patches, edit_photographs
+from benchmarks.record import refuse_other_settings
 from examples.deepfake_v3.files.files import replacing
 from keras_forensics.schedules import WarmupCosineDecay
 
@@ -82,11 +83,7 @@ def run(path: Path, settings: dict, budget: Budget, read: Callable[[], Data]) ->
     """
     if path.exists():
         finished = json.loads(path.read_text())
-        if finished["settings"] != settings:
-            raise ValueError(
-                f"{path} is of a run with other settings: give another `work_dir`, or "
-                f"remove it. Received: {settings}, there: {finished['settings']}"
-            )
+        refuse_other_settings(path, finished["settings"], settings, "work_dir")
         return finished
     start = time.monotonic()
     result = train(settings["first_layer"], settings["seed"], budget, read())
